@@ -1,0 +1,75 @@
+# What a developer types. Needs make and a Python >= 3.11; everything else goes into .venv, in this tree.
+# The first run makes .venv (about half a minute); it is made up to date again when pyproject.toml changes.
+
+PYTHON ?= python3
+ARGS ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+# Stamps: what has been installed into .venv, and when. The demo needs less than the tests do.
+READY := $(VENV)/.ready
+READY_DEV := $(VENV)/.ready-dev
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo test lint format bench bench-quick clean
+
+help: ## this list
+	@echo "make TARGET [PYTHON=python3.13] [ARGS='...']"
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(READY) ## a cluster and a producer in one process, and what happens inside
+	@$(BIN)/python -m aioproducer demo $(ARGS)
+
+# mypy has a core of its own while pytest runs, so its answer costs no time; it is printed after pytest's.
+test: $(READY_DEV) ## every check: ruff, mypy --strict, pytest (ARGS go to pytest); ends non-zero if one fails
+	@failed=; report=$$(mktemp); mypy=; \
+	trap 'rm -f "$$report"; test -z "$$mypy" || kill "$$mypy" 2>/dev/null' EXIT; \
+	trap 'exit 130' INT TERM; \
+	$(BIN)/mypy >"$$report" 2>&1 & mypy=$$!; \
+	echo "== ruff"; \
+	$(BIN)/ruff check . || failed="$$failed ruff-check"; \
+	$(BIN)/ruff format --check . || failed="$$failed ruff-format"; \
+	echo "== pytest"; \
+	$(BIN)/python -m pytest $(ARGS) || failed="$$failed pytest"; \
+	echo "== mypy"; \
+	wait "$$mypy" || failed="$$failed mypy"; mypy=; cat "$$report"; \
+	if test -n "$$failed"; then echo "make test: FAILED:$$failed"; exit 1; fi; \
+	echo "make test: everything passed"
+
+lint: $(READY_DEV) ## ruff and mypy, nothing is changed
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+format: $(READY_DEV) ## put the sources into shape
+	@$(BIN)/ruff check --fix-only --quiet .
+	@$(BIN)/ruff format .
+
+bench: $(READY_DEV) ## this producer beside its peers on a real broker; result in benchmarks/results
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+bench-quick: $(READY_DEV) ## the same in about a minute, on a mock broker, nothing kept
+	@$(BIN)/python -m benchmarks --quick $(ARGS)
+
+clean: ## remove .venv and everything that was generated
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("$(PYTHON) is Python %d.%d; 3.11 or newer is needed: make PYTHON=python3.13" % sys.version_info[:2])'
+	@echo "making $(VENV) with $$($(PYTHON) --version)"
+	@$(PYTHON) -m venv $(VENV)
+
+# Dependency groups are known to pip from 25.1 on; the one that came with Python is older more often than not.
+$(READY): pyproject.toml | $(BIN)/python
+	@echo "installing this package, from this tree, into $(VENV)"
+	@$(PIP) install --upgrade 'pip>=25.1'
+	@$(PIP) install --editable .
+	@touch $@
+
+$(READY_DEV): $(READY)
+	@echo "installing what the tests, linters and benchmarks need into $(VENV)"
+	@$(PIP) install --group dev
+	@touch $@
