@@ -1,0 +1,205 @@
+"""The rules between options. Each is one function over a draft of the values: it notes a fault, or adjusts a default.
+
+1. What the user gave explicitly is never changed, but for the two backoffs that Kafka defines to be constant.
+2. Explicit values that contradict each other are a fault. A default that contradicts an explicit value gives way, and
+   the reason is kept as an adjustment.
+3. A rule is skipped if one of its keys has a fault already: the value it would speak of is not the user's.
+4. Rules run in the order of `RULES`; a later one sees what an earlier one adjusted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+
+from aioproducer.configuration.kinds import INT_MAX
+from aioproducer.models import Acks
+
+MAX_IN_FLIGHT_IDEMPOTENT = 5
+"""A broker remembers the last five batches of a producer and partition; what is older can not be recognised."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Draft:
+    """The options that rules speak of, while they may still change."""
+
+    acks: Acks
+    retries: int
+    max_in_flight_requests_per_connection: int
+    enable_idempotence: bool
+    batch_size: int
+    buffer_memory: int
+    max_request_size: int
+    linger_ms: float
+    request_timeout_ms: float
+    delivery_timeout_ms: float
+    retry_backoff_ms: float
+    retry_backoff_max_ms: float
+    reconnect_backoff_ms: float
+    reconnect_backoff_max_ms: float
+    socket_connection_setup_timeout_ms: float
+    socket_connection_setup_timeout_max_ms: float
+
+
+@dataclass(slots=True)
+class Ruling:
+    """What the rules look at, and what they find. `names` gives each key as the user writes it, `dotted` or not."""
+
+    draft: Draft
+    explicit: Collection[str]
+    names: Mapping[str, str]
+    dotted: bool
+    faults: list[str] = field(default_factory=list)
+    adjustments: list[str] = field(default_factory=list)
+
+    def says(self, key: str, value: object = None) -> str:
+        """`linger_ms=5`, with the value as a user would write it."""
+        value = getattr(self.draft, key) if value is None else value
+        if isinstance(value, Acks):
+            value = value.value if value is not Acks.ALL else "all"
+        if isinstance(value, bool) and self.dotted:
+            value = str(value).lower()
+        return f"{self.names[key]}={value:.15g}" if isinstance(value, float) else f"{self.names[key]}={value}"
+
+
+def _idempotence(ruling: Ruling) -> None:
+    draft, names = ruling.draft, ruling.names
+    if not draft.enable_idempotence:
+        return
+    explicit = "enable_idempotence" in ruling.explicit
+    off = ruling.says("enable_idempotence", False)
+    # First, and for the default too: switching idempotence off here would give up order without a word.
+    if draft.max_in_flight_requests_per_connection > MAX_IN_FLIGHT_IDEMPOTENT:
+        ruling.faults.append(
+            f"{ruling.says('max_in_flight_requests_per_connection')} is too many with "
+            f"{ruling.says('enable_idempotence')}{'' if explicit else ' (the default)'}: give at most "
+            f"{MAX_IN_FLIGHT_IDEMPOTENT}, or {off} and accept duplicates and records out of order"
+        )
+    contradictions = []
+    if draft.acks is not Acks.ALL:
+        contradictions.append(("acks", "all"))
+    if draft.retries == 0:
+        contradictions.append(("retries", "1 or more"))
+    if explicit:
+        ruling.faults += [
+            f"{ruling.says(key)} contradicts {ruling.says('enable_idempotence')}: "
+            f"give {names[key]}={remedy}, or {off} and accept duplicates"
+            for key, remedy in contradictions
+        ]
+    elif contradictions:
+        reasons = " and ".join(ruling.says(key) for key, _ in contradictions)
+        remedies = " with ".join(f"{names[key]}={remedy}" for key, remedy in contradictions)
+        ruling.adjustments.append(
+            f"{off}, because {reasons} can not be had with it: a record may be stored twice or out of order; "
+            f"{remedies} brings idempotence back"
+        )
+        draft.enable_idempotence = False
+
+
+def _delivery_timeout(ruling: Ruling) -> None:
+    draft = ruling.draft
+    least = min(draft.linger_ms + draft.request_timeout_ms, INT_MAX)
+    if draft.delivery_timeout_ms >= least:
+        return
+    parts = f"{ruling.says('linger_ms')} plus {ruling.says('request_timeout_ms')}"
+    if "delivery_timeout_ms" in ruling.explicit:
+        ruling.faults.append(
+            f"{ruling.says('delivery_timeout_ms')} is shorter than {parts}, so that not one attempt fits in: "
+            f"give at least {least:.15g}, or less of the others"
+        )
+        return
+    ruling.adjustments.append(
+        f"{ruling.says('delivery_timeout_ms', least)}, raised from {draft.delivery_timeout_ms:.15g}, "
+        f"because {parts} have to fit in"
+    )
+    draft.delivery_timeout_ms = least
+
+
+def _batch_fits(ruling: Ruling, limit_key: str, remedy: str) -> None:
+    draft = ruling.draft
+    limit: int = getattr(draft, limit_key)
+    if draft.batch_size <= limit:
+        return
+    if "batch_size" in ruling.explicit:
+        ruling.faults.append(f"{ruling.says('batch_size')} is larger than {ruling.says(limit_key)}, {remedy}")
+        return
+    ruling.adjustments.append(
+        f"{ruling.says('batch_size', limit)}, lowered from {draft.batch_size}, because of {ruling.says(limit_key)}"
+    )
+    draft.batch_size = limit
+
+
+def _batch_fits_request(ruling: Ruling) -> None:
+    names = ruling.names
+    remedy = (
+        f"so that full batches would be refused: give a smaller {names['batch_size']}, or raise "
+        f"{names['max_request_size']} together with the topic's max.message.bytes"
+    )
+    _batch_fits(ruling, "max_request_size", remedy)
+
+
+def _batch_fits_buffer(ruling: Ruling) -> None:
+    names = ruling.names
+    remedy = f"so that no batch could fill: give a smaller {names['batch_size']}, or more {names['buffer_memory']}"
+    _batch_fits(ruling, "buffer_memory", remedy)
+
+
+def _reconnect_is_constant(ruling: Ruling) -> None:
+    draft = ruling.draft
+    if "reconnect_backoff_ms" not in ruling.explicit or "reconnect_backoff_max_ms" in ruling.explicit:
+        return
+    if draft.reconnect_backoff_max_ms != draft.reconnect_backoff_ms:
+        ruling.adjustments.append(
+            f"{ruling.says('reconnect_backoff_max_ms', draft.reconnect_backoff_ms)}, because only "
+            f"{ruling.says('reconnect_backoff_ms')} was given: the backoff does not grow; give both for one that does"
+        )
+        draft.reconnect_backoff_max_ms = draft.reconnect_backoff_ms
+
+
+def _constant_if_capped(ruling: Ruling, base_key: str, cap_key: str) -> None:
+    base: float = getattr(ruling.draft, base_key)
+    cap: float = getattr(ruling.draft, cap_key)
+    if base > cap:
+        ruling.adjustments.append(
+            f"{ruling.says(base_key, cap)}, lowered from {base:.15g}, because {ruling.says(cap_key)} is the most: "
+            f"it stays constant; raise {ruling.names[cap_key]} to let it grow"
+        )
+        setattr(ruling.draft, base_key, cap)
+
+
+def _retry_capped(ruling: Ruling) -> None:
+    _constant_if_capped(ruling, "retry_backoff_ms", "retry_backoff_max_ms")
+
+
+def _reconnect_capped(ruling: Ruling) -> None:
+    _constant_if_capped(ruling, "reconnect_backoff_ms", "reconnect_backoff_max_ms")
+
+
+def _setup_capped(ruling: Ruling) -> None:
+    _constant_if_capped(ruling, "socket_connection_setup_timeout_ms", "socket_connection_setup_timeout_max_ms")
+
+
+RULES: tuple[tuple[Callable[[Ruling], None], frozenset[str]], ...] = (
+    (_reconnect_is_constant, frozenset({"reconnect_backoff_ms", "reconnect_backoff_max_ms"})),
+    (_reconnect_capped, frozenset({"reconnect_backoff_ms", "reconnect_backoff_max_ms"})),
+    (_retry_capped, frozenset({"retry_backoff_ms", "retry_backoff_max_ms"})),
+    (
+        _setup_capped,
+        frozenset({"socket_connection_setup_timeout_ms", "socket_connection_setup_timeout_max_ms"}),
+    ),
+    (
+        _idempotence,
+        frozenset({"acks", "retries", "max_in_flight_requests_per_connection", "enable_idempotence"}),
+    ),
+    (_batch_fits_request, frozenset({"batch_size", "max_request_size"})),
+    (_batch_fits_buffer, frozenset({"batch_size", "buffer_memory"})),
+    (_delivery_timeout, frozenset({"linger_ms", "request_timeout_ms", "delivery_timeout_ms"})),
+)
+"""Each rule with the keys it reads."""
+
+
+def apply_rules(ruling: Ruling, faulty: Collection[str]) -> None:
+    """Runs every rule none of whose keys is in `faulty`."""
+    for rule, keys in RULES:
+        if keys.isdisjoint(faulty):
+            rule(ruling)
