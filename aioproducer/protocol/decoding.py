@@ -1,0 +1,214 @@
+"""Turns the declaration of a message into a function that decodes one version of it.
+
+The function is written as Python source and executed, as in `encoding`; neighbouring fixed-size fields are one
+`unpack_from`. `decoder_source` gives the text to whoever wants to read it. When to compile, and what an error is
+called, is decided in `schema`.
+
+Rules, for bytes that anybody may have written:
+1. Nothing is read behind the end: `struct` and indexing check that themselves, slices are checked before they are cut.
+2. An array is not begun unless what is left could hold its elements at their smallest, so memory stays proportional to
+   the size of the message, and so does time.
+3. Faults leave as MalformedError, struct.error, IndexError or UnicodeDecodeError, and as nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from struct import Struct as Packer
+from struct import unpack_from
+from typing import cast
+
+from aioproducer.protocol.fields import UUID_BYTES, Array, Blob, Kind, Scalar, Struct, Text, WireField, wire_fields
+from aioproducer.protocol.primitives import MalformedError, read_uvarint, skip_fields, uuid_from
+from aioproducer.protocol.source import Source
+
+OCTET = Scalar("the first byte of an unsigned varint", "B", 1)
+
+
+def decoder(struct: type[Struct], version: int, *, flexible: bool) -> Callable[[bytes, int, bool], Struct]:
+    """A function from a body, its length, and whether the `struct` has to end there, to the `struct`."""
+    writer = _Decoder(version, flexible)
+    name = writer.message(struct)
+    function = writer.source.function(name, f"<{struct.__name__} v{version} decoder>")
+    return cast("Callable[[bytes, int, bool], Struct]", function)
+
+
+def decoder_source(struct: type[Struct], version: int, *, flexible: bool) -> str:
+    """The source of what `decoder` returns."""
+    writer = _Decoder(version, flexible)
+    writer.message(struct)
+    return writer.source.text()
+
+
+def fault(position: int, reason: str) -> MalformedError:
+    return MalformedError(f"at byte {position}, {reason}")
+
+
+class _Decoder:
+    """Writes decoders. Fixed-size values that are to be read wait in `_run`, so that neighbours become one call."""
+
+    def __init__(self, version: int, flexible: bool) -> None:
+        self._version = version
+        self._flexible = flexible
+        self._run: list[tuple[Scalar, str]] = []
+        self.source = Source(
+            fault=fault,
+            read_uvarint=read_uvarint,
+            skip_fields=skip_fields,
+            unpack_from=unpack_from,
+            uuid_from=uuid_from,
+        )
+
+    def message(self, struct: type[Struct]) -> str:
+        with self.source.block("def decode(body, size, exact):"):
+            self.source.line("position = 0")
+            value = self._struct(struct)
+            with self.source.block("if position != size and (exact or position > size):"):
+                self.source.line("raise fault(position, f'{size - position} bytes follow the end of the message')")
+            self.source.line(f"return {value}")
+        return "decode"
+
+    def _struct(self, struct: type[Struct]) -> str:
+        """Writes the reading of a struct; what it returns is the expression that makes it."""
+        arguments: list[str] = []
+        tags: list[tuple[WireField, str]] = []
+        for field in wire_fields(struct):
+            if not field.present(self._version):
+                continue
+            target = self.source.fresh("value")
+            arguments.append(f"{field.name}={target}")
+            if field.tag is not None:
+                self.source.line(f"{target} = {self.source.constant('default', field.default)}")
+                tags.append((field, target))
+            else:
+                self._value(field.kind, target, field.nullable(self._version), field.name)
+        if self._flexible:
+            self._tagged_fields(tags)
+        self._flush()
+        return f"{self.source.constant(struct.__name__, struct)}({', '.join(arguments)})"
+
+    def _tagged_fields(self, tags: list[tuple[WireField, str]]) -> None:
+        count, tag, length, end = (self.source.fresh(name) for name in ("count", "tag", "length", "end"))
+        self._read_uvarint(count)
+        if not tags:
+            with self.source.block(f"if {count}:"):
+                self.source.line(f"position = skip_fields(body, position, {count})")
+            return
+        # A field takes two bytes at least, so a count that is not true ends at the end of the body.
+        with self.source.block(f"for _ in range({count}):"):
+            self.source.line(f"{tag}, position = read_uvarint(body, position)")
+            self.source.line(f"{length}, position = read_uvarint(body, position)")
+            self.source.line(f"{end} = position + {length}")
+            self._check_end(end, "a tagged field")
+            for field, target in tags:
+                with self.source.block(f"if {tag} == {field.tag}:"):
+                    self._value(field.kind, target, field.nullable(self._version), field.name)
+                    self._flush()
+                    with self.source.block(f"if position != {end}:"):
+                        self.source.line(f"raise fault(position, 'the size of {field.name} is not what was announced')")
+            self.source.line(f"position = {end}")
+
+    def _value(self, kind: Kind, target: str, nullable: bool, name: str) -> None:
+        if isinstance(kind, Scalar):
+            self._run.append((kind, target))
+        elif isinstance(kind, Text | Blob):
+            self._bytes(kind, target, nullable, name)
+        elif isinstance(kind, Array):
+            self._array(kind, target, nullable, name)
+        else:
+            self.source.line(f"{target} = {self._struct(kind)}")
+
+    def _bytes(self, kind: Text | Blob, target: str, nullable: bool, name: str) -> None:
+        text = isinstance(kind, Text)
+        length, end = self.source.fresh("length"), self.source.fresh("end")
+        with self._unless_null("h" if text else "i", length, target, nullable, name):
+            self.source.line(f"{end} = position + {length}")
+            self._check_end(end, name)
+            self.source.line(f"{target} = body[position:{end}]{'.decode()' if text else ''}")
+            self.source.line(f"position = {end}")
+
+    def _array(self, kind: Array, target: str, nullable: bool, name: str) -> None:
+        length = self.source.fresh("length")
+        element = kind.element
+        with self._unless_null("i", length, target, nullable, name):
+            smallest = _smallest(element, self._version, self._flexible)
+            with self.source.block(f"if {length} * {smallest} > size - position:"):
+                self.source.line(
+                    f"raise fault(position, f'{name} of {{{length}}} elements does not fit into the rest')"
+                )
+            if isinstance(element, Scalar) and element is not UUID_BYTES:
+                self.source.line(f"{target} = unpack_from(f'>{{{length}}}{element.letter}', body, position)")
+                self.source.line(f"position += {length} * {smallest}")
+                return
+            items = self.source.fresh("items")
+            self.source.line(f"{items} = []")
+            with self.source.block(f"for _ in range({length}):"):
+                if isinstance(element, type):
+                    item = self._struct(element)
+                else:
+                    item = self.source.fresh("item")
+                    self._value(element, item, False, name)
+                    self._flush()
+                self.source.line(f"{items}.append({item})")
+            self.source.line(f"{target} = tuple({items})")
+
+    @contextmanager
+    def _unless_null(self, letter: str, length: str, target: str, nullable: bool, name: str) -> Iterator[None]:
+        """Writes the reading of a length; the body of the block is for the case that it is none of null."""
+        if self._flexible:
+            self._read_uvarint(length)
+            self.source.line(f"{length} -= 1")
+        else:
+            self._run.append((Scalar("length", letter, 2 if letter == "h" else 4), length))
+            self._flush()
+        with self.source.block(f"if {length} >= 0:"):
+            yield
+        if nullable:
+            with self.source.block(f"elif {length} == -1:"):
+                self.source.line(f"{target} = None")
+        with self.source.block("else:"):
+            self.source.line(f"raise fault(position, f'{name} has the length {{{length}}}')")
+
+    def _read_uvarint(self, target: str) -> None:
+        self._run.append((OCTET, target))
+        self._flush()
+        with self.source.block(f"if {target} > 127:"):
+            self.source.line(f"{target}, position = read_uvarint(body, position - 1)")
+
+    def _check_end(self, end: str, name: str) -> None:
+        with self.source.block(f"if {end} > size:"):
+            self.source.line(f"raise fault(position, f'{name} reaches {{{end} - size}} bytes behind the end')")
+
+    def _flush(self) -> None:
+        """Writes what waits: one `unpack_from`, and the conversion of what `struct` has no letter for."""
+        if not self._run:
+            return
+        if [kind for kind, _ in self._run] == [OCTET]:
+            self.source.line(f"{self._run.pop()[1]} = body[position]")
+            self.source.line("position += 1")
+            return
+        packer = Packer(">" + "".join(kind.letter for kind, _ in self._run))
+        targets = "".join(f"{target}, " for _, target in self._run)
+        self.source.line(f"{targets}= {self.source.constant('unpack', packer.unpack_from)}(body, position)")
+        self.source.line(f"position += {packer.size}")
+        for kind, target in self._run:
+            if kind is UUID_BYTES:
+                self.source.line(f"{target} = uuid_from({target})")
+        self._run.clear()
+
+
+def _smallest(kind: Kind, version: int, flexible: bool) -> int:
+    """The number of bytes that a value takes at least. Never 0, for then an array could be longer than its bytes."""
+    if isinstance(kind, Scalar):
+        return kind.size
+    if isinstance(kind, type):
+        sizes = [
+            _smallest(field.kind, version, flexible)
+            for field in wire_fields(kind)
+            if field.present(version) and field.tag is None
+        ]
+        return sum(sizes) + flexible
+    if flexible:
+        return 1
+    return 2 if isinstance(kind, Text) else 4
