@@ -1,0 +1,360 @@
+"""The record accumulator: the memory of the producer, and its batches from the first record to the sender.
+
+It decides whether there is room, when a batch is full, what is ready for a broker, and what is too old. Where a
+record goes, and who waits when there is no room, is `intake`'s; what may be in flight together is the gate's.
+
+1. `available` is `buffer_memory` less the bytes of all batches that are not over: reserved record by record, given
+back batch by batch. 2. Only the last batch of a partition takes records. A batch that was taken by a sender comes
+back in front of everything younger. 3. A partition is ready when its oldest batch is sealed, urgent, or has lingered;
+and its retry time has come; and the gate is open. 4. Nothing is scanned: a change to a partition looks at that
+partition alone, and lists it with its leader's `NodeQueue`.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from functools import partial
+from itertools import count
+from typing import TYPE_CHECKING, Protocol
+
+from aioproducer.batching.batch import Batch, State
+from aioproducer.batching.node_queue import NodeQueue
+from aioproducer.batching.partition_queue import NO_LEADER, PartitionQueue
+from aioproducer.batching.ratio import CompressionRatios
+from aioproducer.models import Headers
+from aioproducer.records.batch import HEADER_SIZE
+from aioproducer.records.builder import RecordsBuilder
+
+if TYPE_CHECKING:
+    from aioproducer.outcome import Outcome
+
+
+class Gate(Protocol):
+    """What `sending` says about order: whether the oldest batch of a partition may go now, and under which sequence it
+    goes.
+    """
+
+    def may_send(self, queue: PartitionQueue) -> bool: ...
+
+    def stamp(self, batch: Batch) -> None: ...
+
+
+class OutcomeFactory(Protocol):
+    def __call__(self, queue: PartitionQueue, base_timestamp: int, deltas: Sequence[int]) -> Outcome: ...
+
+
+class Accumulator:
+    def __init__(
+        self,
+        *,
+        buffer_memory: int,
+        batch_size: int,
+        max_request_size: int,
+        linger: float,
+        strict_linger: bool,
+        delivery_timeout: float,
+        compressing: bool,
+        gate: Gate,
+        new_outcome: OutcomeFactory,
+        on_node: Callable[[NodeQueue], None],
+    ) -> None:
+        """Times in seconds, sizes in bytes. `on_node` is told of each broker that leads a partition for the first
+        time.
+        """
+        self.buffer_memory = buffer_memory
+        self.available = buffer_memory
+        self.ratios = CompressionRatios()
+        self.unsettled: OrderedDict[Batch, None] = OrderedDict()
+        self._batch_limit = max(1, batch_size - HEADER_SIZE)
+        self._request_limit = max(1, max_request_size - HEADER_SIZE)
+        self._linger = linger
+        self._strict_linger = strict_linger
+        self._delivery_timeout = delivery_timeout
+        self._compressing = compressing
+        self._gate = gate
+        self._new_outcome = new_outcome
+        self._on_node = on_node
+        self._nodes: dict[int, NodeQueue] = {}
+        self._numbers = count()
+        self._open: dict[PartitionQueue, None] = {}
+        self._hurries = 0
+
+    def __repr__(self) -> str:
+        return f"<Accumulator: {self.buffered} of {self.buffer_memory} bytes in {len(self.unsettled)} batches>"
+
+    @property
+    def buffered(self) -> int:
+        """Bytes of `buffer_memory` in use."""
+        return self.buffer_memory - self.available
+
+    @property
+    def nodes(self) -> Sequence[NodeQueue]:
+        """Every broker that has led a partition we wrote to."""
+        return tuple(self._nodes.values())
+
+    # Records in
+
+    def append(
+        self, queue: PartitionQueue, key: bytes | None, value: bytes | None, headers: Headers, timestamp_ms: int
+    ) -> int:
+        """Add a record to the partition's open batch. Returns the bytes it took, or 0 if there is no such batch, or no
+        room.
+        """
+        batch = queue.open
+        if batch is None:
+            return 0
+        builder = batch.builder
+        room = batch.limit - builder.size
+        if room > self.available:
+            room = self.available
+        size = builder.append(key, value, headers, timestamp_ms, room)
+        self.available -= size
+        return size
+
+    def open_batch(
+        self,
+        queue: PartitionQueue,
+        key: bytes | None,
+        value: bytes | None,
+        headers: Headers,
+        timestamp_ms: int,
+        now: float,
+    ) -> int:
+        """Add a record as the first of a new batch, and seal the one before. Returns the bytes taken, header included;
+        0: no room.
+        """
+        builder = RecordsBuilder()
+        size = builder.append(key, value, headers, timestamp_ms, self.available - HEADER_SIZE)
+        if not size:
+            return 0
+        self.available -= size + HEADER_SIZE
+        self.seal(queue)
+        batch = Batch(
+            next(self._numbers),
+            queue,
+            builder,
+            self._new_outcome(queue, builder.base_timestamp, builder.deltas),
+            limit=self._limit(queue.topic),
+            created_at=now,
+        )
+        if not self._strict_linger:
+            batch.outcome.on_wanted = queue.wanted
+        queue.open = batch
+        self._open[queue] = None
+        queue.batches.append(batch)
+        self.unsettled[batch] = None
+        if self._linger <= 0:
+            batch.urgent = True
+        self._arm_linger(queue)
+        self._look(queue)
+        return size + HEADER_SIZE
+
+    def seal(self, queue: PartitionQueue) -> None:
+        """Let the open batch take no more records; it is ready then."""
+        if queue.open is not None:
+            self._close(queue.open)
+            self._look(queue)
+
+    def _close(self, batch: Batch) -> None:
+        batch.queue.open = None
+        batch.outcome.on_wanted = None
+        batch.move(State.QUEUED)
+        del self._open[batch.queue]
+
+    def expedite(self, queue: PartitionQueue) -> None:
+        """Somebody waits for a record of the open batch: it does not sit out its linger."""
+        batch = queue.open
+        if batch is not None and not batch.urgent:
+            batch.urgent = True
+            batch.outcome.on_wanted = None
+            self._look(queue)
+
+    def hurry(self) -> None:
+        """Make everything ready, now and until `relax`: somebody flushes, or waits for room. Calls nest."""
+        self._hurries += 1
+        for queue in tuple(self._open):
+            self._look(queue)
+
+    def relax(self) -> None:
+        """Take one `hurry` back."""
+        self._hurries -= 1
+
+    def seal_all(self) -> None:
+        """Seal every open batch, so that what is sent later is not waited for."""
+        for queue in tuple(self._open):
+            self.seal(queue)
+
+    def _limit(self, topic: str) -> int:
+        """How many bytes of records a new batch takes. Bytes that do not compress go uncompressed: never over the
+        request's size.
+        """
+        if not self._compressing:
+            return min(self._batch_limit, self._request_limit)
+        return min(max(self.ratios.fill(topic, self._batch_limit), 1), self._request_limit)
+
+    # Batches out
+
+    def drain(self, node: NodeQueue, now: float, limit: int) -> list[Batch]:
+        """Take the next request's batches for a broker: of each ready partition its oldest, up to `limit` bytes
+        together.
+
+        A batch that alone is larger goes alone. One batch per partition, for brokers accept no more in a request.
+        """
+        for queue in node.due(now):
+            self._timer_came(queue, node, now)
+        node.drained_at = now
+        taken: list[Batch] = []
+        size = 0
+        for _ in range(len(node.ready)):
+            queue = node.ready.popleft()
+            queue.listed = False
+            if not self._is_ready(queue):
+                continue
+            batch = queue.batches[0]
+            if taken and size + batch.wire_size > limit:
+                queue.listed = True
+                node.ready.appendleft(queue)
+                break
+            if batch is queue.open:
+                self._close(batch)
+            queue.batches.popleft()
+            batch.move(State.IN_FLIGHT)
+            queue.in_flight += 1
+            self._gate.stamp(batch)
+            size += batch.wire_size
+            taken.append(batch)
+        for batch in taken:
+            self._look(batch.queue)
+        return taken
+
+    def answered(self, batch: Batch) -> None:
+        """A sender has no more to do with the batch: answered, or its connection is over."""
+        batch.queue.in_flight -= 1
+
+    def requeue(self, batch: Batch, retry_at: float) -> None:
+        """Queue a batch to be sent again, not before `retry_at`."""
+        batch.move(State.QUEUED)
+        queue = batch.queue
+        queue.put_back(batch)
+        queue.retry_at = max(queue.retry_at, retry_at)
+        if queue.node is not None:
+            queue.node.look_at(queue, queue.retry_at)
+
+    def settle(self, batch: Batch) -> None:
+        """The batch is over: its bytes are given back. Its outcome is settled by the caller."""
+        if batch.state is State.OPEN:
+            self._close(batch)
+        if batch.state is State.QUEUED:
+            batch.queue.batches.remove(batch)
+        self.unsettled.pop(batch, None)
+        batch.move(State.SETTLED)
+        batch.records = None
+        self.available += batch.reserved
+        self._look(batch.queue)
+
+    def abandon(self, batch: Batch) -> None:
+        """The callers have their error, but a request with the batch is unanswered: the bytes stay in use until
+        it is.
+        """
+        self.unsettled.pop(batch, None)
+        batch.move(State.ABANDONED)
+
+    def expired(self, now: float) -> list[Batch]:
+        """The batches whose delivery time is over, oldest first; nothing is changed."""
+        batches = []
+        for batch in self.unsettled:
+            if batch.created_at + self._delivery_timeout > now:
+                break
+            batches.append(batch)
+        return batches
+
+    @property
+    def next_expiry(self) -> float | None:
+        for batch in self.unsettled:
+            return batch.created_at + self._delivery_timeout
+        return None
+
+    # Leaders
+
+    def new_queue(self, topic: str, partition: int, leader: int) -> PartitionQueue:
+        queue = PartitionQueue(topic, partition)
+        queue.wanted = partial(self.expedite, queue)
+        self.lead(queue, leader)
+        return queue
+
+    def lead(self, queue: PartitionQueue, leader: int) -> None:
+        """The partition has this leader now, -1 for none. A new one is tried at once, without the backoff of the old
+        (KIP-951).
+        """
+        if leader == queue.leader:
+            return
+        if queue.listed and queue.node is not None:
+            queue.node.ready.remove(queue)
+        queue.leader = leader
+        queue.accepted_by = None
+        queue.node = None if leader == NO_LEADER else self._node(leader)
+        queue.listed = False
+        queue.linger_armed = False
+        queue.retry_at = 0.0
+        self._arm_linger(queue)
+        self._look(queue)
+
+    def look_again(self, queue: PartitionQueue) -> None:
+        """Something the gate goes by has changed for this partition."""
+        self._look(queue)
+
+    def has_older(self, batch: Batch) -> bool:
+        """Whether a batch of the same partition that was opened earlier is not over yet."""
+        queue = batch.queue
+        if queue.batches and queue.batches[0].number < batch.number:
+            return True
+        return queue.in_flight > 0 and any(
+            other.queue is queue and other.number < batch.number for other in self.unsettled
+        )
+
+    def look_at_all(self) -> None:
+        """Something the gate goes by has changed for every partition."""
+        for batch in tuple(self.unsettled):
+            self._look(batch.queue)
+
+    def _node(self, node_id: int) -> NodeQueue:
+        node = self._nodes.get(node_id)
+        if node is None:
+            node = self._nodes[node_id] = NodeQueue(node_id)
+            self._on_node(node)
+        return node
+
+    # What is ready
+
+    def _is_ready(self, queue: PartitionQueue) -> bool:
+        if not queue.batches or queue.retry_at:
+            return False
+        head = queue.batches[0]
+        if head is queue.open and not head.urgent and not self._hurries:
+            return False
+        return self._gate.may_send(queue)
+
+    def _look(self, queue: PartitionQueue) -> None:
+        """List the partition with its leader if it is ready."""
+        if not queue.listed and queue.node is not None and self._is_ready(queue):
+            queue.node.put(queue)
+
+    def _arm_linger(self, queue: PartitionQueue) -> None:
+        batch = queue.open
+        if batch is None or batch.urgent or queue.linger_armed or queue.node is None:
+            return
+        queue.linger_armed = True
+        queue.node.look_at(queue, batch.created_at + self._linger)
+
+    def _timer_came(self, queue: PartitionQueue, node: NodeQueue, now: float) -> None:
+        if queue.node is not node:
+            return
+        if queue.retry_at and queue.retry_at <= now:
+            queue.retry_at = 0.0
+        batch = queue.open
+        if batch is not None and batch.created_at + self._linger <= now:
+            batch.urgent = True
+        queue.linger_armed = False
+        self._arm_linger(queue)
+        self._look(queue)

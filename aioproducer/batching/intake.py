@@ -1,0 +1,349 @@
+"""From the call to a batch: every record is appended, or parked in the line where it waits for its turn.
+
+It decides who waits for what, how long, and who is next. It does not block, and it does not know the loop: the
+producer tells it the time, and that metadata came or bytes were given back.
+
+1. A record goes straight into a batch if nobody who was earlier has to wait: for its topic, or for room. 2. Records
+for a topic, or a partition, that the metadata does not know wait in the topic's line; when it comes they go on in
+call order. Records for partitions that are known pass them by, for order is a matter of one partition. 3. Records
+without room wait in one line for all topics, first in, first out; those that fit are let in when bytes are given
+back. 4. Who has waited `max_block_ms` in all gets an error that says for what.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from collections.abc import Callable, Iterable, Sequence
+from typing import Protocol
+
+from aioproducer.batching.accumulator import Accumulator
+from aioproducer.batching.partition_queue import PartitionQueue
+from aioproducer.batching.topic import Placement, Topic
+from aioproducer.delivery import Delivery, Parked
+from aioproducer.errors import BufferFullError, KafkaError, MetadataTimeoutError, PartitionerError
+from aioproducer.models import Headers
+from aioproducer.outcome import OnDelivery, Outcome
+from aioproducer.records.batch import HEADER_SIZE
+
+
+class Park(Protocol):
+    """Makes a parked record; the loop is the maker's."""
+
+    def __call__(
+        self,
+        topic: str,
+        key: bytes | None,
+        value: bytes | None,
+        headers: Headers,
+        partition: int | None,
+        timestamp_ms: int,
+        on_delivery: OnDelivery | None,
+    ) -> Parked: ...
+
+
+class Refuse(Protocol):
+    """Makes the outcome of records that never were in a batch."""
+
+    def __call__(self, topic: str, timestamps: Sequence[int]) -> Outcome: ...
+
+
+class Intake:
+    def __init__(
+        self,
+        accumulator: Accumulator,
+        placement: Placement,
+        *,
+        max_block: float,
+        park: Park,
+        refuse: Refuse,
+        on_new_topic: Callable[[str], None],
+        on_parked: Callable[[], None],
+        on_all_accepted: Callable[[], None],
+    ) -> None:
+        """`on_new_topic` has the metadata asked for; `on_parked` has `deadline` looked at; `on_all_accepted` ends
+        `drain()`.
+        """
+        self.topics: dict[str, Topic] = {}
+        self._accumulator = accumulator
+        self._placement = placement
+        self._max_block = max_block
+        self._park = park
+        self._refuse = refuse
+        self._on_new_topic = on_new_topic
+        self._on_parked = on_parked
+        self._on_all_accepted = on_all_accepted
+        self._parked: OrderedDict[Parked, None] = OrderedDict()
+        self._line: deque[Parked] = deque()
+        self._hurried = False
+
+    def __repr__(self) -> str:
+        return f"<Intake of {len(self.topics)} topics: {self.waiting} records wait, {len(self._line)} of them for room>"
+
+    @property
+    def waiting(self) -> int:
+        """Records that are not in a batch yet."""
+        return len(self._parked)
+
+    @property
+    def parked(self) -> Sequence[Parked]:
+        """The records that wait, in call order."""
+        return tuple(self._parked)
+
+    @property
+    def deadline(self) -> float | None:
+        """When the first of those that wait has waited too long, in loop seconds."""
+        for parked in self._parked:
+            return parked.deadline
+        return None
+
+    def topic(self, name: str) -> Topic:
+        """The topic, known or not; a new one is asked for."""
+        topic = self.topics.get(name)
+        if topic is None:
+            topic = self.topics[name] = Topic(name, self._accumulator, self._placement)
+            self._on_new_topic(name)
+        return topic
+
+    # In
+
+    def append(
+        self,
+        topic: Topic,
+        key: bytes | None,
+        value: bytes | None,
+        headers: Headers,
+        partition: int | None,
+        timestamp_ms: int,
+        on_delivery: OnDelivery | None,
+    ) -> Delivery | None:
+        """Add a record to a batch that is open already, which is the way of nearly all; None if that can not be, and
+        `accept` has to look closer. Raises PartitionerError."""
+        if self._line:
+            return None
+        if partition is None and topic.sticks and (key is None or topic.ignores_keys):
+            queue = topic.sticky_queue
+            if queue is None:
+                return None
+            size = self._accumulator.append(queue, key, value, headers, timestamp_ms)
+            if not size:
+                return None
+            if topic.sticky.appended(size, batch_open=True):
+                topic.end_visit()
+        elif partition is not None and topic.knows(partition):
+            queue = topic.queue(partition)
+            if not self._accumulator.append(queue, key, value, headers, timestamp_ms):
+                return None
+        elif partition is None and key is not None and topic.sticks and topic.partitions is not None:
+            queue = topic.keyed(key)
+            if not self._accumulator.append(queue, key, value, headers, timestamp_ms):
+                return None
+        else:
+            return None
+        batch = queue.open
+        assert batch is not None
+        outcome = batch.outcome
+        index = batch.builder.count - 1
+        if on_delivery is not None:
+            outcome.report(index, on_delivery)
+        return Delivery(outcome, index)
+
+    def accept(
+        self,
+        topic: Topic,
+        key: bytes | None,
+        value: bytes | None,
+        headers: Headers,
+        partition: int | None,
+        timestamp_ms: int,
+        on_delivery: OnDelivery | None,
+        now: float,
+    ) -> Delivery:
+        """Add a record that `append` did not take to a new batch, or park it. Raises PartitionerError; nothing is
+        kept then.
+        """
+        parked = self._park(topic.name, key, value, headers, partition, timestamp_ms, on_delivery)
+        known = topic.knows(partition)
+        if known and not self._line and self._let_in(topic, parked, now):
+            return parked.delivery
+        parked.on_withdrawn = self._withdrawn
+        parked.since = now
+        parked.deadline = now + self._max_block
+        self._parked[parked] = None
+        if known:
+            self._wait_for_room(parked)
+        else:
+            topic.parked.append(parked)
+            if topic.partitions is not None:
+                self._on_new_topic(topic.name)
+        self._on_parked()
+        return parked.delivery
+
+    def _let_in(self, topic: Topic, parked: Parked, now: float) -> bool:
+        """Move a record into a batch, a new one if need be; False if there is no room. Raises PartitionerError."""
+        key, value, partition = parked.key, parked.value, parked.partition
+        sticky = partition is None and topic.is_sticky(key)
+        queue = topic.place(key, value, now) if partition is None else topic.queue(partition)
+        size = self._append(queue, parked)
+        if not size and partition is None and queue.open is not None and self._accumulator.available > HEADER_SIZE:
+            # Its batch is full: the moment to go to another partition.
+            if sticky:
+                # What is left of the batch counts as produced, so that the visit to a partition ends with a batch.
+                rest = queue.open.limit - queue.open.builder.size
+                moved = topic.sticky.appended(rest, batch_open=False)
+                if moved:
+                    self._accumulator.seal(queue)
+                    topic.end_visit()
+            else:
+                moved = topic.new_batch(queue.partition)
+            if moved:
+                queue = topic.place(key, value, now)
+                size = self._append(queue, parked)
+        if not size:
+            size = self._accumulator.open_batch(queue, key, value, parked.headers, parked.timestamp_ms, now)
+        if not size:
+            if not sticky:
+                parked.partition = queue.partition  # a partitioner is asked once per record
+            return False
+        if sticky and topic.sticky.appended(size, batch_open=True):
+            topic.end_visit()
+        batch = queue.open
+        assert batch is not None
+        parked.move_to(batch.outcome, batch.builder.count - 1)
+        return True
+
+    def _append(self, queue: PartitionQueue, parked: Parked) -> int:
+        return self._accumulator.append(queue, parked.key, parked.value, parked.headers, parked.timestamp_ms)
+
+    def _wait_for_room(self, parked: Parked) -> None:
+        self._line.append(parked)
+        if not self._hurried:
+            self._hurried = True
+            self._accumulator.hurry()
+
+    # On
+
+    def forget(self, name: str) -> None:
+        """The topic has not been used for long; the next record for it asks for its metadata again."""
+        topic = self.topics.get(name)
+        if topic is not None and not topic.busy:
+            del self.topics[name]
+
+    def topic_known(self, name: str, leaders: Sequence[int], now: float) -> None:
+        """The metadata has told of the topic: its partitions' leaders, -1 for none."""
+        topic = self.topics.get(name)
+        if topic is None:
+            return
+        topic.update(leaders)
+        still: deque[Parked] = deque()
+        parked_now, topic.parked = topic.parked, still
+        for parked in parked_now:
+            if parked.done:
+                continue
+            if topic.knows(parked.partition):
+                if self._line or not self._let_in_or_fail(topic, parked, now):
+                    self._wait_for_room(parked)
+            else:
+                still.append(parked)
+        self._tell()
+
+    def advance(self, now: float) -> None:
+        """Bytes were given back: let in those that wait for room, in their order, as far as they fit."""
+        line = self._line
+        while line:
+            parked = line[0]
+            if not parked.done and not self._let_in_or_fail(self.topics[parked.topic], parked, now):
+                return
+            line.popleft()
+        self._tell()
+
+    def _let_in_or_fail(self, topic: Topic, parked: Parked, now: float) -> bool:
+        try:
+            if not self._let_in(topic, parked, now):
+                return False
+        except PartitionerError as error:
+            self._fail([parked], error)
+        else:
+            del self._parked[parked]
+        return True
+
+    def _withdrawn(self, parked: Parked) -> None:
+        del self._parked[parked]
+        topic = self.topics[parked.topic]
+        if parked in topic.parked:
+            topic.parked.remove(parked)
+        self._on_parked()
+
+    def _tell(self) -> None:
+        if not self._line and self._hurried:
+            self._hurried = False
+            self._accumulator.relax()
+        if not self._parked:
+            self._on_all_accepted()
+
+    # Out
+
+    def expire(self, now: float, cause: Callable[[str], KafkaError | None]) -> None:
+        """Fail those that have waited too long. `cause` tells what the metadata last said of a topic."""
+        late: dict[str, list[Parked]] = {}
+        for parked in self._parked:
+            if parked.deadline > now:
+                break
+            late.setdefault(parked.topic, []).append(parked)
+        for name, group in late.items():
+            topic = self.topics[name]
+            for_metadata = [parked for parked in group if not topic.knows(parked.partition)]
+            for_room = [parked for parked in group if topic.knows(parked.partition)]
+            if for_metadata:
+                error = _unknown_error(topic, for_metadata[0], now, cause(name))
+                error.__cause__ = cause(name)
+                self._fail(for_metadata, error)
+            if for_room:
+                self._fail(for_room, self._full_error(for_room[0], now))
+        self.advance(now)
+
+    def fail_topic(self, name: str, error: KafkaError) -> None:
+        """The metadata refuses the topic for good: nobody waits for it any longer."""
+        topic = self.topics.get(name)
+        if topic is not None:
+            self._fail(tuple(topic.parked), error)
+            self._tell()
+
+    def fail_all(self, error: KafkaError) -> None:
+        """Fail everybody who waits."""
+        self._fail(tuple(self._parked), error)
+        self._line.clear()
+        self._tell()
+
+    def _fail(self, group: Iterable[Parked], error: KafkaError) -> None:
+        by_topic: dict[str, list[Parked]] = {}
+        for parked in group:
+            by_topic.setdefault(parked.topic, []).append(parked)
+        for name, members in by_topic.items():
+            outcome = self._refuse(name, [parked.timestamp_ms for parked in members])
+            for index, parked in enumerate(members):
+                del self._parked[parked]
+                parked.move_to(outcome, index)
+            topic = self.topics[name]
+            topic.parked = deque(parked for parked in topic.parked if not parked.done)
+            outcome.fail(error)
+
+    def _full_error(self, parked: Parked, now: float) -> KafkaError:
+        return BufferFullError(
+            f"no room for a record to {parked.topic} within {now - parked.since:.3f} s (max_block_ms): "
+            f"{self._accumulator.buffered} of {self._accumulator.buffer_memory} bytes of buffer_memory are in use "
+            "by records that "
+            "no broker has acknowledged yet; look at the brokers, await drain() while sending, or raise buffer_memory"
+        )
+
+
+def _unknown_error(topic: Topic, parked: Parked, now: float, cause: KafkaError | None) -> KafkaError:
+    waited = f"for {now - parked.since:.3f} s (max_block_ms)"
+    last = f"; the last answer was: {cause}" if cause is not None else "; no broker has answered for it"
+    if topic.partitions is None:
+        return MetadataTimeoutError(
+            f"topic {topic.name!r} stayed unknown {waited}{last}; create it, or check its name and the brokers"
+        )
+    return MetadataTimeoutError(
+        f"topic {topic.name!r} has no partition {parked.partition}, {waited}: it has {len(topic.partitions)}, "
+        "from 0 on; send to one of these, or add partitions to the topic"
+    )

@@ -1,0 +1,69 @@
+"""What one broker has to be sent: the partitions that are ready now, and when to look at the others again.
+
+Linger and retry backoff are entries of one heap, so that a sender has one timer. What counts as ready is the
+accumulator's rule.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from heapq import heappop, heappush
+from itertools import count
+
+from aioproducer.batching.partition_queue import PartitionQueue
+
+
+def _nobody() -> None:
+    """The wake-up of a node that has no sender yet."""
+
+
+class NodeQueue:
+    """`ready` is served from the left and refilled at the right, which is fair among the partitions. `wake` is called
+    when there is something new to look at: a partition became ready, or the next timer moved forward.
+    """
+
+    __slots__ = ("_numbers", "_timers", "drained_at", "node_id", "ready", "wake")
+
+    def __init__(self, node_id: int) -> None:
+        self.node_id = node_id
+        self.drained_at = 0.0
+        self.ready: deque[PartitionQueue] = deque()
+        self.wake: Callable[[], None] = _nobody
+        self._timers: list[tuple[float, int, PartitionQueue]] = []
+        self._numbers = count()
+
+    def __repr__(self) -> str:
+        return f"<NodeQueue of broker {self.node_id}: {len(self.ready)} ready, {len(self._timers)} timers>"
+
+    @property
+    def next_look(self) -> float | None:
+        """When a timer is due, in loop seconds; None without one."""
+        return self._timers[0][0] if self._timers else None
+
+    def stalled(self, now: float, patience: float) -> bool:
+        """Whether something has been ready for `patience` seconds and no sender came for it (KIP-794)."""
+        if not self.ready or not self.ready[0].batches:
+            return False
+        return now - max(self.drained_at, self.ready[0].batches[0].created_at) > patience
+
+    def put(self, queue: PartitionQueue) -> None:
+        """List a partition as ready, at the end."""
+        queue.listed = True
+        self.ready.append(queue)
+        if len(self.ready) == 1:
+            self.wake()
+
+    def look_at(self, queue: PartitionQueue, when: float) -> None:
+        """Have this partition looked at again at `when`."""
+        entry = (when, next(self._numbers), queue)
+        heappush(self._timers, entry)
+        if self._timers[0] is entry:
+            self.wake()
+
+    def due(self, now: float) -> list[PartitionQueue]:
+        """The partitions whose timers have come."""
+        queues = []
+        while self._timers and self._timers[0][0] <= now:
+            queues.append(heappop(self._timers)[2])
+        return queues

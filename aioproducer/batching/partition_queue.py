@@ -1,0 +1,84 @@
+"""The batches of one partition, in call order, and what has to be known to pick the next one.
+
+It keeps the order; what may be sent is decided by the accumulator, and by the gate that `sending` puts in front of
+it.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING
+
+from aioproducer.batching.batch import Batch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from aioproducer.batching.node_queue import NodeQueue
+    from aioproducer.outcome import Outcome
+
+NO_LEADER = -1
+NO_GAP = -1
+
+
+class PartitionQueue:
+    """`batches` are those not in flight, oldest first; `open` is the last of them while it takes records.
+
+    in_flight: batches taken by senders and not answered. accepted_by: the leader that acknowledged a batch since it
+    became leader; None before it has. retry_at: not before this time (loop seconds), 0 for at once. identity: the
+    (producer id, epoch) that `next_sequence` counts for. unresolved: a sequence of that identity was given to records
+    that are not, or may not be, in the log.
+    """
+
+    __slots__ = (
+        "accepted_by",
+        "batches",
+        "gap",
+        "identity",
+        "in_flight",
+        "leader",
+        "linger_armed",
+        "listed",
+        "next_sequence",
+        "node",
+        "open",
+        "partition",
+        "reports",
+        "retry_at",
+        "topic",
+        "wanted",
+    )
+
+    def __init__(self, topic: str, partition: int) -> None:
+        self.topic = topic
+        self.partition = partition
+        self.leader = NO_LEADER
+        self.node: NodeQueue | None = None
+        self.batches: deque[Batch] = deque()
+        self.open: Batch | None = None
+        self.in_flight = 0
+        self.accepted_by: int | None = None
+        self.retry_at = 0.0
+        self.listed = False
+        self.linger_armed = False
+        self.reports: deque[Outcome] = deque()
+        self.wanted: Callable[[], None] | None = None
+        self.identity: tuple[int, int] | None = None
+        self.next_sequence = 0
+        self.gap = NO_GAP
+
+    def __repr__(self) -> str:
+        return (
+            f"<PartitionQueue {self.topic}[{self.partition}]: {len(self.batches)} batches queued, "
+            f"{self.in_flight} in flight, leader {self.leader}>"
+        )
+
+    def put_back(self, batch: Batch) -> None:
+        """Queue a batch again where it belongs: before everything younger."""
+        batches = self.batches
+        position = 0
+        for other in batches:
+            if other.number > batch.number:
+                break
+            position += 1
+        batches.insert(position, batch)

@@ -1,0 +1,154 @@
+"""One topic as the producer writes to it: its partitions' queues, and which partition a record goes to.
+
+The order of the choice is Kafka's (KafkaProducer.partition): the partition of the call, the user's partitioner, the
+hash of the key, the sticky partition. The partitioners themselves are in `partitioning`; what is known of the topic
+comes from the metadata.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from aioproducer.batching.accumulator import Accumulator
+from aioproducer.batching.partition_queue import NO_LEADER, PartitionQueue
+from aioproducer.partitioning.base import Partitioner, Partitions, choose
+from aioproducer.partitioning.murmur2 import partition_for_key
+from aioproducer.partitioning.sticky import StickyPartition
+
+if TYPE_CHECKING:
+    from aioproducer.delivery import Parked
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placement:
+    """The options that say where records go. `random` returns any int from 0 up, evenly distributed; a broker
+    that did not take what was ready for longer than `patience` seconds, if that is not 0, gets no records without
+    a key.
+    """
+
+    partitioner: Partitioner | None
+    ignore_keys: bool
+    adaptive: bool
+    patience: float
+    batch_size: int
+    random: Callable[[], int]
+
+
+class Topic:
+    """`partitions` is None until the metadata has told of the topic. `parked` are the records that wait for that, in
+    call order.
+    """
+
+    __slots__ = (
+        "_accumulator",
+        "_leaders",
+        "_placement",
+        "_queues",
+        "ignores_keys",
+        "name",
+        "parked",
+        "partitions",
+        "sticks",
+        "sticky",
+        "sticky_queue",
+    )
+
+    def __init__(self, name: str, accumulator: Accumulator, placement: Placement) -> None:
+        self.name = name
+        self.partitions: Partitions | None = None
+        self.parked: deque[Parked] = deque()
+        self.sticky = StickyPartition(placement.batch_size)
+        self.sticky_queue: PartitionQueue | None = None
+        self.sticks = placement.partitioner is None
+        self.ignores_keys = placement.ignore_keys
+        self._accumulator = accumulator
+        self._placement = placement
+        self._leaders: Sequence[int] = ()
+        self._queues: list[PartitionQueue | None] = []
+
+    def __repr__(self) -> str:
+        return f"<Topic {self.name}: {self.partitions!r}, {len(self.parked)} records wait for metadata>"
+
+    def update(self, leaders: Sequence[int]) -> None:
+        """The leaders of all partitions as the metadata tells them now, -1 for none. Partitions never get fewer here:
+        one that is gone has no leader, so that its records end with their delivery time."""
+        known = len(self._queues)
+        if len(leaders) < known:
+            leaders = (*leaders, *(NO_LEADER for _ in range(known - len(leaders))))
+        self._leaders = leaders
+        self._queues.extend(None for _ in range(len(leaders) - known))
+        available = [partition for partition, leader in enumerate(leaders) if leader != NO_LEADER]
+        self.partitions = Partitions(self.name, len(leaders), available)
+        for queue in self._queues:
+            if queue is not None:
+                self._accumulator.lead(queue, leaders[queue.partition])
+
+    def queue(self, partition: int) -> PartitionQueue:
+        queue = self._queues[partition]
+        if queue is None:
+            queue = self._accumulator.new_queue(self.name, partition, self._leaders[partition])
+            self._queues[partition] = queue
+        return queue
+
+    @property
+    def busy(self) -> bool:
+        """Whether records of it are on their way."""
+        return bool(self.parked) or any(
+            queue is not None and (queue.batches or queue.in_flight) for queue in self._queues
+        )
+
+    def knows(self, partition: int | None) -> bool:
+        """Whether a record for this partition, None for any, can go on."""
+        partitions = self.partitions
+        return partitions is not None and (partition is None or partition < len(partitions))
+
+    def is_sticky(self, key: bytes | None) -> bool:
+        """Whether a record that names no partition, with this key, goes where the last one went."""
+        return self.sticks and (key is None or self.ignores_keys)
+
+    def keyed(self, key: bytes) -> PartitionQueue:
+        """The queue of the key's hash. Needs the metadata."""
+        return self.queue(partition_for_key(key, len(self._queues)))
+
+    def place(self, key: bytes | None, value: bytes | None, now: float) -> PartitionQueue:
+        """The queue of a record that names no partition. Raises PartitionerError; needs the metadata."""
+        partitions = self.partitions
+        assert partitions is not None
+        partitioner = self._placement.partitioner
+        if partitioner is not None:
+            return self.queue(choose(partitioner, self.name, key, value, partitions))
+        if key is not None and not self.ignores_keys:
+            return self.keyed(key)
+        if self.sticky_queue is None:
+            partition = self.sticky.choose(partitions, self._loads(now), self._placement.random())
+            self.sticky_queue = self.queue(partition)
+        return self.sticky_queue
+
+    def end_visit(self) -> None:
+        """Enough for this partition: the next record without a key goes to another."""
+        self.sticky_queue = None
+
+    def new_batch(self, previous: int) -> bool:
+        """A record does not fit the batch on `previous`: whether the user's partitioner wants to choose again."""
+        hook = getattr(self._placement.partitioner, "on_new_batch", None)
+        if hook is None:
+            return False
+        hook(self.name, self.partitions, previous)
+        return True
+
+    def _loads(self, now: float) -> list[int] | None:
+        """Batches queued per partition, -1 where the broker has stalled; None, all alike, until each was used
+        (KIP-794).
+        """
+        placement = self._placement
+        if not placement.adaptive or None in self._queues:
+            return None
+        patience = placement.patience
+        return [
+            -1 if patience and queue.node is not None and queue.node.stalled(now, patience) else len(queue.batches)
+            for queue in self._queues
+            if queue is not None
+        ]

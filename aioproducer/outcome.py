@@ -1,0 +1,222 @@
+"""What became of the records of one batch, and who waits to hear it.
+
+Whoever waits is entered in a list and is called from the loop once; there is no loop future. What the fate is, is
+decided in `sending`; how it looks to a caller is `delivery`'s.
+
+1. `on_delivery` calls of one partition run in the order of the sends, also when a later batch settles first.
+2. An error that nobody looked at is logged once per batch, when the last that could have looked is gone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextvars import Context
+from typing import Any, TypeAlias
+
+from aioproducer.errors import KafkaError
+from aioproducer.models import NO_OFFSET, NO_TIMESTAMP, RecordMetadata, TimestampType
+
+logger = logging.getLogger("aioproducer")
+
+OnDelivery: TypeAlias = Callable[[RecordMetadata | None, KafkaError | None], object]
+"""Called on the loop with the metadata and None, or with None and the error."""
+
+Entry: TypeAlias = tuple[Callable[[Any], object], Any, Context | None]
+"""Somebody who waits: what is called, with what, in which context."""
+
+
+class Place:
+    """Where a record is, and who waits for what becomes of it there."""
+
+    __slots__ = ("_entries", "done", "loop")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.loop = loop
+        self.done = False
+        self._entries: list[Entry] | None = None
+
+    def subscribe(self, entry: Entry) -> None:
+        if self._entries is None:
+            self._entries = [entry]
+        else:
+            self._entries.append(entry)
+
+    def unsubscribe(self, callback: Callable[[Any], object], argument: object) -> int:
+        """Take the callback off the list wherever it stands with this argument; returns how often it did."""
+        entries = self._entries
+        if not entries:
+            return 0
+        kept = [entry for entry in entries if entry[1] is not argument or entry[0] != callback]
+        self._entries = kept
+        return len(entries) - len(kept)
+
+    def take_entries(self, argument: object = None) -> list[Entry]:
+        """Empty the list, or only take those with this argument off it."""
+        entries, self._entries = self._entries or [], None
+        if argument is None:
+            return entries
+        self._entries = [entry for entry in entries if entry[1] is not argument]
+        return [entry for entry in entries if entry[1] is argument]
+
+    def call_soon(self, entries: list[Entry]) -> None:
+        call_soon = self.loop.call_soon
+        for callback, argument, context in entries:
+            call_soon(callback, argument, context=context)
+
+
+class Outcome(Place):
+    """What became of the records of one batch: one object for all of them.
+
+    `deltas` are the records' timestamps above `base_timestamp`, in milliseconds; the list is the batch's own and grows
+    until the batch is sealed. `order` is shared by the outcomes of one partition and keeps `on_delivery` calls in the
+    order of the sends.
+    """
+
+    __slots__ = (
+        "_record_errors",
+        "_reports",
+        "_seen",
+        "append_timestamp",
+        "base_offset",
+        "base_timestamp",
+        "deltas",
+        "error",
+        "on_wanted",
+        "order",
+        "partition",
+        "topic",
+    )
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        topic: str,
+        partition: int,
+        base_timestamp: int,
+        deltas: Sequence[int],
+        order: deque[Outcome],
+    ) -> None:
+        super().__init__(loop)
+        self.topic = topic
+        self.partition = partition
+        self.base_timestamp = base_timestamp
+        self.deltas = deltas
+        self.order = order
+        self.base_offset = NO_OFFSET
+        self.append_timestamp = NO_TIMESTAMP
+        self.error: KafkaError | None = None
+        self.on_wanted: Callable[[], None] | None = None
+        self._record_errors: dict[int, KafkaError] | None = None
+        self._reports: list[tuple[int, OnDelivery]] | None = None
+        self._seen: set[int] | None = None
+
+    def __repr__(self) -> str:
+        state = "pending" if not self.done else f"failed: {self.error!r}" if self.error else f"at {self.base_offset}"
+        return f"<Outcome of {len(self.deltas)} records to {self.topic}[{self.partition}], {state}>"
+
+    def subscribe(self, entry: Entry) -> None:
+        super().subscribe(entry)
+        if self.on_wanted is not None:
+            self.on_wanted()
+
+    def report(self, index: int, on_delivery: OnDelivery) -> None:
+        """Have `on_delivery` called with the fate of one record."""
+        if self._reports is None:
+            self._reports = []
+            self.order.append(self)
+        self._reports.append((index, on_delivery))
+
+    def succeed(self, base_offset: int, append_timestamp: int = NO_TIMESTAMP) -> None:
+        """Settle: the records are in the log from `base_offset` on (-1: the broker does not tell)."""
+        self.base_offset = base_offset
+        self.append_timestamp = append_timestamp
+        self._settle()
+
+    def fail(self, error: KafkaError, record_errors: dict[int, KafkaError] | None = None) -> None:
+        """Settle: the records failed with `error`, those listed by index with their own."""
+        self.error = error
+        self._record_errors = record_errors
+        self._settle()
+
+    def _settle(self) -> None:
+        self.done = True
+        self.on_wanted = None
+        if self._entries:
+            self.call_soon(self.take_entries())
+        order = self.order
+        while order and order[0].done:
+            self.loop.call_soon(order.popleft().run_reports)
+
+    def run_reports(self) -> None:
+        """Make the calls that `report` promised."""
+        reports, self._reports = self._reports or [], None
+        for index, on_delivery in reports:
+            error = self.error_of(index)
+            try:
+                on_delivery(None if error else self.metadata_of(index), error)
+            except Exception:
+                logger.exception("on_delivery %r raised for a record to %s; it is ignored", on_delivery, self.topic)
+
+    def metadata_of(self, index: int) -> RecordMetadata:
+        offset = self.base_offset
+        if offset != NO_OFFSET:
+            offset += index
+        if self.append_timestamp != NO_TIMESTAMP:
+            return RecordMetadata(
+                self.topic, self.partition, offset, self.append_timestamp, TimestampType.LOG_APPEND_TIME
+            )
+        return RecordMetadata(self.topic, self.partition, offset, self.base_timestamp + self.deltas[index])
+
+    def error_of(self, index: int) -> KafkaError | None:
+        """The error of one record; asking is looking at it."""
+        error = self.error
+        if error is None:
+            return None
+        if self._seen is None:
+            self._seen = set()
+        self._seen.add(index)
+        if self._record_errors is not None:
+            return self._record_errors.get(index, error)
+        return error
+
+    def __del__(self) -> None:
+        error = self.error
+        if error is None:
+            return
+        unseen = len(self.deltas) - len(self._seen or ())
+        if unseen:
+            logger.error(
+                "%d of %d records to %s failed and nobody looked at it (await the delivery, or give on_delivery): "
+                "%s: %s",
+                unseen,
+                len(self.deltas),
+                self.topic if self.partition < 0 else f"{self.topic}[{self.partition}]",
+                type(error).__name__,
+                error,
+            )
+
+
+class Countdown:
+    """Waits for many places at once, without a future for each."""
+
+    __slots__ = ("_future", "left")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.left = 0
+        self._future = loop.create_future()
+
+    def wait_for(self, place: Place) -> None:
+        self.left += 1
+        place.subscribe((self._one, self, None))
+
+    async def finished(self) -> None:
+        if self.left:
+            await self._future
+
+    def _one(self, _countdown: object) -> None:
+        self.left -= 1
+        if not self.left and not self._future.done():
+            self._future.set_result(None)

@@ -1,0 +1,370 @@
+"""The public face: the life of a producer, `send`, and what waits for many records at once. No rules of its own.
+
+The arguments of a call are checked here, before anything is buffered. What happens to a record then is the walk
+through the folders: `batching` (room and batches), `sending` (requests and outcomes), `cluster` and `network`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterable, Collection, Iterable, Mapping, Sequence
+from os import PathLike
+from random import Random
+from types import TracebackType
+from typing import Any, Unpack
+
+from aioproducer.arguments import (
+    check_callback,
+    check_headers,
+    check_partition,
+    check_size,
+    check_timeout,
+    check_timestamp,
+    check_topic,
+)
+from aioproducer.bulk import ProducerRecord, send_all
+from aioproducer.config import Config, Options
+from aioproducer.delivery import Delivery
+from aioproducer.errors import (
+    FlushTimeoutError,
+    KafkaError,
+    MetadataTimeoutError,
+    MisuseError,
+)
+from aioproducer.lifecycle import State, misuse
+from aioproducer.models import Headers, PartitionInfo
+from aioproducer.network.sockets import SocketDialer
+from aioproducer.network.stream import Dialer
+from aioproducer.outcome import OnDelivery
+from aioproducer.runtime import Runtime, closed_error
+from aioproducer.sending.produce import prepare
+from aioproducer.serializers import serialize
+from aioproducer.telemetry.metrics import ProducerMetrics
+
+logger = logging.getLogger("aioproducer")
+
+# More than the overhead of any record without headers: up to this far below the limit no sum has to be made.
+_SIZE_MARGIN = 128
+
+# So many sends without a pause, and `drain()` lets the loop turn: else a caller whose records always fit keeps it for
+# itself.
+_SENDS_PER_TURN = 512
+
+
+class Producer:
+    """A Kafka producer for one event loop.
+
+        async with Producer("localhost:9092") as producer:
+            metadata = await producer.send("orders", b"...", key=b"42")
+
+    It belongs to the loop it was started on, and is not for other threads. Options are Kafka's, in snake case and with
+    Kafka's units; `aioproducer.config.Config` lists them.
+    """
+
+    def __init__(self, bootstrap_servers: str | Sequence[str], **options: Unpack[Options]) -> None:
+        """Check the options; nothing is connected yet. Raises ConfigurationError with every fault there is.
+
+        bootstrap_servers: "host:9092,other:9092", or one such string for each server.
+        """
+        self._set_up(Config(bootstrap_servers, **options))
+
+    @classmethod
+    def from_properties(cls, properties: Mapping[str, object] | str | PathLike[str]) -> Producer:
+        """A producer with the options of a mapping, or of a `.properties` file, under Kafka's dotted names."""
+        self = cls.__new__(cls)
+        self._set_up(Config.from_properties(properties))
+        return self
+
+    def _set_up(self, config: Config) -> None:
+        prepare()
+        self.config = config
+        self._state = State.NEW
+        self._failure: KafkaError | None = None
+        # The loop while the producer takes records, and only then: one comparison in `send` finds every misuse.
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._home: asyncio.AbstractEventLoop | None = None
+        self._runtime: Runtime | None = None
+        self._closing: asyncio.Future[None] | None = None
+        self._drainers: list[asyncio.Future[None]] = []
+        self._topic_waiters: dict[str, list[asyncio.Future[None]]] = {}
+        self._sends = 0
+        self._checked_callback: object = None
+        self._size_limit = min(config.max_request_size, config.buffer_memory)
+        self._small = self._size_limit - _SIZE_MARGIN
+        for adjustment in config.adjustments:
+            logger.info("%s: %s", config.client_id, adjustment)
+
+    def __repr__(self) -> str:
+        servers = ",".join(map(str, self.config.bootstrap_servers))
+        return f"<Producer {self.config.client_id} of {servers}, {self._state.name.lower()}>"
+
+    # Life
+
+    async def __aenter__(self) -> Producer:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def start(self, *, dial: Dialer | None = None, random: Random | None = None) -> None:
+        """Find the cluster, and take records from now on.
+
+        dial, random: what makes connections, and what chance comes from; for tests and simulations.
+
+        Raises StartTimeoutError after `max_block_ms` if no server answered; the call may be made again then.
+        MisuseError if the producer was started before.
+        """
+        if self._state is not State.NEW:
+            raise self._misuse("start()")
+        loop = asyncio.get_running_loop()
+        config = self.config
+        self._state = State.STARTING
+        self._home = loop
+        self._runtime = Runtime(
+            config,
+            loop=loop,
+            dial=dial
+            or SocketDialer(
+                send_buffer_bytes=config.send_buffer_bytes, receive_buffer_bytes=config.receive_buffer_bytes
+            ),
+            random=random or Random(),
+            on_failed=self._failed,
+            on_all_accepted=self._all_accepted,
+            on_topics=self._topics_changed,
+        )
+        try:
+            await self._runtime.start(config.max_block_ms / 1000)
+        except BaseException:
+            self._state = State.NEW
+            raise
+        self._state = State.RUNNING
+        self._loop = loop
+
+    async def close(self, timeout: float | None = None) -> None:
+        """Take no more records, finish those that were accepted, and end everything.
+
+        It returns within `timeout` seconds, with every delivery settled: those that were not acknowledged by then fail
+        with ProducerClosedError. Without a timeout they have their `delivery_timeout_ms`. Closing twice waits for the
+        first time.
+        """
+        check_timeout("close()", timeout)
+        if self._state in (State.NEW, State.CLOSED):
+            self._state = State.CLOSED
+            return
+        if _running_loop() is not self._home:
+            raise self._misuse("close()")
+        if self._state is State.STARTING:
+            raise MisuseError("close() while start() is under way: cancel the task that starts the producer")
+        if self._closing is not None:
+            await asyncio.shield(self._closing)
+            return
+        loop, runtime = self._home, self._runtime
+        assert loop is not None
+        assert runtime is not None
+        self._closing = loop.create_future()
+        failed = self._state is State.FAILED
+        self._state = State.CLOSING
+        self._loop = None
+        try:
+            if not failed and timeout != 0:
+                await runtime.settle_all(timeout)
+        except FlushTimeoutError:
+            pass
+        finally:
+            await runtime.stop(closed_error)
+            self._all_accepted()
+            self._state = State.CLOSED
+            self._closing.set_result(None)
+
+    # Records
+
+    def send(
+        self,
+        topic: str,
+        value: Any = None,
+        *,
+        key: Any = None,
+        partition: int | None = None,
+        headers: Headers = (),
+        timestamp_ms: int | None = None,
+        on_delivery: OnDelivery | None = None,
+    ) -> Delivery:
+        """Buffer one record. Never blocks: `await` the result for the record's fate, `await drain()` for back-pressure.
+
+        value, key: bytes-like, or what the serializers take; None is null. partition: by the key, or sticky without
+        one, if not given. headers: (str, bytes-like or None) pairs. timestamp_ms: milliseconds since the epoch, now if
+        not given. on_delivery: called on the loop with (metadata, None) or (None, error), in the order of the sends to
+        a partition.
+
+        Raises what is wrong with the call (InvalidArgumentError, ArgumentTypeError, SerializationError,
+        PartitionerError, RecordTooLargeError, InvalidTopicError, MisuseError); nothing is buffered then. Whatever the
+        brokers say is in the delivery.
+        """
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            raise self._misuse("send()") from None
+        if loop is not self._loop:
+            raise self._misuse("send()")
+        runtime = self._runtime
+        assert runtime is not None
+        intake = runtime.intake
+        topic_intake = intake.topics.get(topic) if type(topic) is str else None
+        if topic_intake is None:
+            check_topic(topic)
+        config = self.config
+        if type(value) is not bytes or config.value_serializer is not None:
+            value = serialize(config.value_serializer, topic, value, "value")
+        if key is not None:
+            key = serialize(config.key_serializer, topic, key, "key")
+        if headers:
+            headers = check_headers(headers)
+        if partition is not None:
+            check_partition(partition)
+        if timestamp_ms is None:
+            timestamp_ms = time.time_ns() // 1_000_000
+        else:
+            check_timestamp(timestamp_ms)
+        if on_delivery is not None and on_delivery is not self._checked_callback:
+            check_callback(on_delivery)
+            self._checked_callback = on_delivery
+        size = (0 if value is None else len(value)) + (0 if key is None else len(key))
+        if headers or size > self._small:
+            check_size(topic, key, value, headers, config.max_request_size, config.buffer_memory)
+        self._sends += 1
+        if topic_intake is None:
+            topic_intake = intake.topic(topic)
+        delivery = intake.append(topic_intake, key, value, headers, partition, timestamp_ms, on_delivery)
+        if delivery is None:
+            delivery = intake.accept(
+                topic_intake, key, value, headers, partition, timestamp_ms, on_delivery, loop.time()
+            )
+        return delivery
+
+    async def send_all(
+        self, topic: str, records: Iterable[ProducerRecord | Any] | AsyncIterable[ProducerRecord | Any]
+    ) -> int:
+        """Send many records, pipelined and with back-pressure; returns how many, once all are acknowledged.
+
+        records: values as `send` takes them, or ProducerRecord for those with key, headers, partition or timestamp.
+
+        Raises BulkSendError when all are settled and some failed: how many, which was the first, and why. What `send`
+        or the iterable raises ends it at once; the records sent before go on.
+        """
+        return await send_all(self, topic, records)
+
+    async def drain(self) -> None:
+        """Wait until no send waits for room, or for its topic. Call it between sends that are not awaited."""
+        runtime = self._runtime
+        if self._loop is None or runtime is None:
+            raise self._misuse("drain()")
+        if not runtime.intake.waiting:
+            if self._sends >= _SENDS_PER_TURN:
+                self._sends = 0
+                await asyncio.sleep(0)
+            return
+        waiter = self._usable("drain()")[0].create_future()
+        self._drainers.append(waiter)
+        try:
+            await waiter
+        finally:
+            if waiter in self._drainers:
+                self._drainers.remove(waiter)
+
+    async def flush(self, timeout: float | None = None) -> None:
+        """Wait until everything that was sent before this call is settled, successfully or not. It does not sit out
+        lingers.
+
+        timeout: seconds, after which FlushTimeoutError is raised; the records go on.
+        """
+        check_timeout("flush()", timeout)
+        await self._usable("flush()")[1].settle_all(timeout)
+
+    async def partitions_for(self, topic: str) -> tuple[PartitionInfo, ...]:
+        """The partitions of a topic, with leaders. Waits for the metadata, MetadataTimeoutError after `max_block_ms`.
+
+        Raises InvalidTopicError, TopicAuthorizationError.
+        """
+        check_topic(topic)
+        loop, runtime = self._usable("partitions_for()")
+        cluster = runtime.cluster
+        max_block = self.config.max_block_ms / 1000
+        deadline = loop.time() + max_block
+        while True:
+            cluster.want(topic)
+            infos = cluster.view.partition_infos(topic)
+            if infos:
+                return infos
+            error = cluster.topic_error(topic)
+            if error is not None and not error.retriable:
+                raise error
+            waiter = loop.create_future()
+            self._topic_waiters.setdefault(topic, []).append(waiter)
+            try:
+                async with asyncio.timeout_at(deadline):
+                    await waiter
+            except TimeoutError:
+                last = f"; the last answer was: {error}" if error else "; no broker has answered for it"
+                raise MetadataTimeoutError(
+                    f"topic {topic!r} stayed unknown for {max_block:g} s (max_block_ms){last}"
+                ) from error
+            finally:
+                waiters = self._topic_waiters.get(topic, [])
+                if waiter in waiters:
+                    waiters.remove(waiter)
+            self._usable("partitions_for()")
+
+    def metrics(self) -> ProducerMetrics:
+        """A snapshot of what the producer holds and has done since `start()`."""
+        runtime = self._runtime
+        if runtime is None:
+            raise self._misuse("metrics()")
+        return runtime.metrics()
+
+    # Behind the calls
+
+    def _all_accepted(self) -> None:
+        drainers, self._drainers = self._drainers, []
+        for waiter in drainers:
+            if not waiter.done():
+                waiter.set_result(None)
+
+    def _topics_changed(self, names: Collection[str]) -> None:
+        for name in names:
+            for waiter in self._topic_waiters.pop(name, ()):
+                if not waiter.done():
+                    waiter.set_result(None)
+
+    def _failed(self, error: KafkaError) -> None:
+        """Nothing can be sent any more: a bug, or the brokers have shut this producer out."""
+        self._failure = error
+        self._loop = None
+        if self._state is State.RUNNING:
+            self._state = State.FAILED
+        self._all_accepted()
+        self._topics_changed(tuple(self._topic_waiters))
+
+    def _usable(self, call: str) -> tuple[asyncio.AbstractEventLoop, Runtime]:
+        """The loop and the parts, if `call` may be made from here and now."""
+        loop, runtime = _running_loop(), self._runtime
+        if loop is None or loop is not self._loop or runtime is None:
+            raise self._misuse(call)
+        return loop, runtime
+
+    def _misuse(self, call: str) -> KafkaError:
+        return self._failure if self._failure is not None else misuse(self._state, call)
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
+
+
+__all__ = ["Producer", "ProducerRecord"]

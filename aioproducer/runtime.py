@@ -1,0 +1,380 @@
+"""The composition root: builds the parts of a running producer, connects them, runs their tasks, and ends them.
+
+It has no rules of its own. Dialler and random source are arguments, the clock is the loop's, so that a test can
+replace them all. All tasks live in one task group inside one background task: nobody's `async with` is held open
+across tasks, and if one of them dies of a bug, all end and everything pending fails with the cause.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Collection, Coroutine, Sequence
+from random import Random
+from typing import Any
+from uuid import UUID
+
+from aioproducer.batching.accumulator import Accumulator
+from aioproducer.batching.batch import Batch
+from aioproducer.batching.intake import Intake
+from aioproducer.batching.node_queue import NodeQueue
+from aioproducer.batching.partition_queue import NO_LEADER, PartitionQueue
+from aioproducer.batching.topic import Placement
+from aioproducer.cluster.backoff import ExponentialBackoff
+from aioproducer.cluster.cluster import Cluster
+from aioproducer.config import Config
+from aioproducer.delivery import Parked
+from aioproducer.errors import FlushTimeoutError, KafkaError, Persisted, ProducerClosedError, ProducerFailedError
+from aioproducer.models import Acks, Headers, Node
+from aioproducer.network.stream import Dialer
+from aioproducer.outcome import Countdown, OnDelivery, Outcome
+from aioproducer.protocol.messages.produce import NodeEndpoint
+from aioproducer.records.codecs import Codec, codec
+from aioproducer.sending.alarm import Alarm
+from aioproducer.sending.identity import IdentityKeeper
+from aioproducer.sending.produce import NO_TOPIC_ID, Answers
+from aioproducer.sending.sender import Sender, SenderOptions
+from aioproducer.sending.sequences import Sequencer
+from aioproducer.sending.settlement import Settlement
+from aioproducer.telemetry.counters import Counters
+from aioproducer.telemetry.metrics import ProducerMetrics
+
+logger = logging.getLogger("aioproducer")
+
+
+class Runtime:
+    """The parts of one running producer: `accumulator`, `intake`, `settlement`, `cluster`, `counters`, `senders`."""
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        loop: asyncio.AbstractEventLoop,
+        dial: Dialer,
+        random: Random,
+        on_failed: Callable[[KafkaError], None],
+        on_all_accepted: Callable[[], None],
+        on_topics: Callable[[Collection[str]], None],
+    ) -> None:
+        """`on_failed` is told when the producer can not go on; `on_topics` of topics whose metadata changed."""
+        self.config = config
+        self.counters = Counters()
+        self.senders: dict[int, Sender] = {}
+        self._loop = loop
+        self._on_failed = on_failed
+        self._on_topics = on_topics
+        self._group: asyncio.TaskGroup | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._refresher: list[asyncio.Task[None]] = []
+        self._alarm = Alarm(loop)
+        self._codec = _codec(config)
+        retry_backoff = ExponentialBackoff(config.retry_backoff_ms, config.retry_backoff_max_ms)
+
+        def backoff(attempts: int) -> float:
+            return retry_backoff.delay(attempts - 1, random.random())
+
+        self.sequencer = Sequencer(
+            idempotent=config.enable_idempotence,
+            max_in_flight=config.max_in_flight_requests_per_connection,
+            on_exhausted=self._need_identity,
+        )
+        self.accumulator = Accumulator(
+            buffer_memory=config.buffer_memory,
+            batch_size=config.batch_size,
+            max_request_size=config.max_request_size,
+            linger=config.linger_ms / 1000,
+            strict_linger=config.strict_linger,
+            delivery_timeout=config.delivery_timeout_ms / 1000,
+            compressing=self._codec.id != 0,
+            gate=self.sequencer,
+            new_outcome=self._new_outcome,
+            on_node=self._add_sender,
+        )
+        self.intake = Intake(
+            self.accumulator,
+            Placement(
+                partitioner=config.partitioner,
+                ignore_keys=config.partitioner_ignore_keys,
+                adaptive=config.partitioner_adaptive_partitioning_enable,
+                patience=config.partitioner_availability_timeout_ms / 1000,
+                batch_size=config.batch_size,
+                random=lambda: random.getrandbits(31),
+            ),
+            max_block=config.max_block_ms / 1000,
+            park=self._park,
+            refuse=self._refuse,
+            on_new_topic=self._want_topic,
+            on_parked=self._alarm.set,
+            on_all_accepted=on_all_accepted,
+        )
+        self.settlement = Settlement(
+            self.accumulator,
+            self.sequencer,
+            self.counters,
+            # Nothing that was written may be written again if the broker is not asked whether it came (at most once).
+            retries=0 if config.acks is Acks.NONE else config.retries,
+            delivery_timeout=config.delivery_timeout_ms / 1000,
+            backoff=backoff,
+            on_stale_metadata=self._refresh_metadata,
+            on_room=self.intake.advance,
+            on_fatal=on_failed,
+        )
+        self.cluster = Cluster(
+            config, dial=dial, clock=loop.time, random=random, spawn=self._spawn, in_use=self._in_use
+        )
+        self.cluster.on_change(self._metadata_changed)
+        self._identity = IdentityKeeper(
+            self.cluster.ask,
+            loop=loop,
+            request_timeout=config.request_timeout_ms / 1000,
+            backoff=backoff,
+            on_identity=self._identified,
+            on_refused=lambda error: self.settlement.fail_all(lambda _batch: error, loop.time()),
+        )
+
+    def metrics(self) -> ProducerMetrics:
+        """A snapshot of what is held and has been done."""
+        counters, accumulator = self.counters, self.accumulator
+        batches = counters.batches_sent or 1
+        return ProducerMetrics(
+            buffer_total_bytes=accumulator.buffer_memory,
+            buffered_bytes=accumulator.buffered,
+            buffered_batches=len(accumulator.unsettled),
+            buffered_records=sum(batch.count for batch in accumulator.unsettled),
+            waiting_sends=self.intake.waiting,
+            requests_in_flight={node_id: sender.requests_in_flight for node_id, sender in self.senders.items()},
+            record_send_total=counters.records_sent,
+            record_error_total=counters.records_failed,
+            record_retry_total=counters.records_retried,
+            batch_send_total=counters.batches_sent,
+            batch_error_total=counters.batches_failed,
+            batch_retry_total=counters.batches_retried,
+            batch_size_avg=counters.batch_bytes_sent / batches,
+            records_per_batch_avg=counters.records_sent / batches,
+            request_total=counters.requests_sent,
+            epoch_bump_total=self.sequencer.epoch_bumps,
+            topics=len(self.intake.topics),
+        )
+
+    # Life
+
+    async def start(self, timeout: float) -> None:
+        """Find the cluster. Raises StartTimeoutError after `timeout` seconds, with nothing left behind."""
+        started = self._loop.create_future()
+        self._task = self._loop.create_task(self._run(started), name=f"aioproducer {self.config.client_id}")
+        self._task.add_done_callback(self._ended)
+        try:
+            await started
+            if self.config.enable_idempotence:
+                self._identity.need()
+            await self.cluster.bootstrap(timeout)
+        except BaseException:
+            await self.stop(lambda _batch: ProducerClosedError("start() failed"))
+            raise
+
+    async def stop(self, error_of: Callable[[Batch], KafkaError]) -> None:
+        """End all tasks and connections; what is not settled fails with `error_of` its batch."""
+        task = self._task
+        if task is None:
+            return
+        self.fail_everything(error_of)
+        if not task.done():
+            for refresher in self._refresher:
+                refresher.cancel()
+            await self.cluster.close()
+            task.cancel()
+            await asyncio.wait([task])
+
+    async def settle_all(self, timeout: float | None) -> None:
+        """Wait until all that is buffered or parked by now is settled. Raises FlushTimeoutError after `timeout`
+        seconds.
+        """
+        accumulator = self.accumulator
+        accumulator.seal_all()
+        countdown = Countdown(self._loop)
+        for batch in accumulator.unsettled:
+            countdown.wait_for(batch.outcome)
+        for parked in self.intake.parked:
+            countdown.wait_for(parked)
+        accumulator.hurry()
+        try:
+            async with asyncio.timeout(timeout):
+                await countdown.finished()
+        except TimeoutError:
+            raise FlushTimeoutError(
+                f"{countdown.left} batches or waiting records were not settled within {timeout:g} s; they go on"
+            ) from None
+        finally:
+            accumulator.relax()
+
+    def fail_everything(self, error_of: Callable[[Batch], KafkaError]) -> None:
+        """Settle all that is not settled."""
+        self.settlement.fail_all(error_of, self._loop.time())
+        self.intake.fail_all(ProducerClosedError("the producer was closed before the record could be accepted"))
+
+    async def _run(self, started: asyncio.Future[None]) -> None:
+        try:
+            async with asyncio.TaskGroup() as group:
+                self._group = group
+                started.set_result(None)
+                self._refresher.append(group.create_task(self.cluster.run(), name="aioproducer metadata"))
+                group.create_task(self._keep_time(), name="aioproducer deadlines")
+                if self.config.enable_idempotence:
+                    group.create_task(self._identity.run(), name="aioproducer producer id")
+        finally:
+            self._group = None
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """The background task is over: as it was told to, or because a task in it died, which is a bug."""
+        if task.cancelled():
+            return
+        cause = task.exception()
+        while isinstance(cause, BaseExceptionGroup):
+            cause = cause.exceptions[0]
+        error = _failed(cause, Persisted.NO)
+        logger.critical("a background task of the producer died, it can not go on", exc_info=cause)
+        self._on_failed(error)
+        self.settlement.fail_all(lambda batch: _failed(cause, batch.persisted), self._loop.time())
+        self.intake.fail_all(error)
+
+    def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        if self._group is None:
+            coroutine.close()
+            raise ProducerClosedError("the producer is closed: nothing more is started")
+        return self._group.create_task(coroutine)
+
+    async def _keep_time(self) -> None:
+        """Fail what has waited too long; with nothing to wait for, look again before anything new can be late."""
+        clock = self._loop.time
+        delivery_timeout = self.config.delivery_timeout_ms / 1000
+        while True:
+            now = clock()
+            self.settlement.expire(now)
+            self.intake.expire(now, self.cluster.topic_error)
+            deadline = self.accumulator.next_expiry or now + delivery_timeout
+            waiting = self.intake.deadline
+            await self._alarm.wait(deadline if waiting is None else min(deadline, waiting))
+
+    # What the parts tell each other
+
+    def _new_outcome(self, queue: PartitionQueue, base_timestamp: int, deltas: Sequence[int]) -> Outcome:
+        return Outcome(self._loop, queue.topic, queue.partition, base_timestamp, deltas, queue.reports)
+
+    def _refuse(self, topic: str, timestamps: Sequence[int]) -> Outcome:
+        return Outcome(self._loop, topic, -1, 0, timestamps, deque())
+
+    def _park(
+        self,
+        topic: str,
+        key: bytes | None,
+        value: bytes | None,
+        headers: Headers,
+        partition: int | None,
+        timestamp_ms: int,
+        on_delivery: OnDelivery | None,
+    ) -> Parked:
+        return Parked(self._loop, topic, key, value, headers, partition, timestamp_ms, on_delivery)
+
+    def _want_topic(self, name: str) -> None:
+        """A new topic, or one of which more should be known."""
+        known = self.cluster.view.topics.get(name)
+        if known is not None and known.partitions:
+            self._tell_leaders(name)
+        self.cluster.want(name)
+
+    def _metadata_changed(self, names: Collection[str]) -> None:
+        for name in names:
+            self._tell_leaders(name)
+        self._on_topics(names)
+
+    def _tell_leaders(self, name: str) -> None:
+        view = self.cluster.view
+        topic = view.topics.get(name)
+        if topic is not None and topic.partitions:
+            brokers = view.brokers
+            leaders = [p.leader if p.leader in brokers else NO_LEADER for p in topic.partitions]
+            self.intake.topic_known(name, leaders, self._loop.time())
+            return
+        error = self.cluster.topic_error(name)
+        if error is not None and not error.retriable:
+            self.intake.fail_topic(name, error)
+        if topic is None:
+            self.intake.forget(name)
+
+    def _in_use(self, name: str) -> bool:
+        topic = self.intake.topics.get(name)
+        return topic is not None and topic.busy
+
+    def _refresh_metadata(self) -> None:
+        self.cluster.request_refresh()
+
+    def _need_identity(self) -> None:
+        self._identity.need()
+
+    def _topic_id(self, name: str) -> UUID:
+        self.cluster.use(name)
+        topic = self.cluster.view.topics.get(name)
+        return NO_TOPIC_ID if topic is None else topic.topic_id
+
+    def _new_leaders(self, answers: Answers, endpoints: Sequence[NodeEndpoint]) -> None:
+        nodes = {node.node_id: Node(node.node_id, node.host, node.port, node.rack) for node in endpoints}
+        for (topic, partition), answer in answers.items():
+            leader = answer.current_leader
+            if answer.error_code and leader.leader_id >= 0:
+                self.cluster.update_leader(
+                    topic, partition, leader.leader_id, leader.leader_epoch, nodes.get(leader.leader_id)
+                )
+
+    def _identified(self, producer_id: int, epoch: int) -> None:
+        self.sequencer.identity = (producer_id, epoch)
+        self.accumulator.look_at_all()
+
+    def _add_sender(self, node: NodeQueue) -> None:
+        sender = Sender(
+            node,
+            self.cluster.link(node.node_id),
+            self.accumulator,
+            self.settlement,
+            self.counters,
+            SenderOptions(
+                acks=self.config.acks,
+                codec=self._codec,
+                max_in_flight=self.config.max_in_flight_requests_per_connection,
+                max_request_size=self.config.max_request_size,
+                request_timeout=self.config.request_timeout_ms / 1000,
+            ),
+            loop=self._loop,
+            topic_id_of=self._topic_id,
+            on_unreachable=self.cluster.request_refresh,
+            on_response=self._new_leaders,
+        )
+        self.senders[node.node_id] = sender
+        self._spawn(sender.run()).set_name(f"aioproducer sender {node.node_id}")
+
+
+def _codec(config: Config) -> Codec:
+    levels = {
+        "gzip": config.compression_gzip_level,
+        "lz4": config.compression_lz4_level,
+        "zstd": config.compression_zstd_level,
+    }
+    return codec(config.compression_type, levels.get(config.compression_type))
+
+
+def _failed(cause: BaseException | None, persisted: Persisted) -> ProducerFailedError:
+    error = ProducerFailedError(
+        f"a background task of the producer died ({cause!r}), which is a bug; close this producer and make a new one",
+        persisted=persisted,
+    )
+    error.__cause__ = cause
+    return error
+
+
+def closed_error(batch: Batch) -> KafkaError:
+    maybe = "may be in the log" if batch.persisted is Persisted.MAYBE else "are not in the log"
+    return ProducerClosedError(
+        f"the producer was closed before {batch.count} records to {batch.queue.topic}[{batch.queue.partition}] were "
+        f"acknowledged; after {batch.attempts} attempts they {maybe}",
+        persisted=batch.persisted,
+    )

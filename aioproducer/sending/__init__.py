@@ -1,0 +1,1 @@
+"""From a ready batch to its outcome: requests, in-flight windows, sequences, retries."""

@@ -1,0 +1,133 @@
+"""Idempotence: which batch of a partition may go, under which producer id, epoch and sequence (KIP-98, KIP-360).
+
+It is the accumulator's gate. Getting a producer id from a broker is `identity`'s; what an error code asks for is
+`retry`'s.
+
+1. A sequence is given once, when a batch is first taken for sending. A retry keeps it, for the broker may know the
+batch by it. 2. A retry goes alone: nothing else of its partition is in flight when it leaves, and it is the oldest.
+3. A second batch of a partition goes beside the first only if the leader has accepted one before: a broker takes any
+first sequence from a producer it does not know, so the second could be stored without the first. A new leader has to
+accept one again. 4. A batch that is given up after it got a sequence leaves a gap that the broker may not pass.
+Nothing new is sent behind it until those that have a sequence are through; then the epoch is raised and the partition
+starts again at 0. An acknowledgement of a younger batch shows that there is no gap. 5. Other partitions go on under
+the epoch they have, until nothing of theirs is in flight.
+
+Without idempotence, batches have no sequence, and only the number in flight is kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from aioproducer.batching.batch import Batch
+from aioproducer.batching.partition_queue import NO_GAP, PartitionQueue
+from aioproducer.records.sequence import next_sequence
+
+_LAST_EPOCH = 32767
+
+
+class Sequencer:
+    """`identity` is the producer id and its epoch, None before a broker gave one, and without idempotence."""
+
+    __slots__ = ("_max_in_flight", "_on_exhausted", "epoch_bumps", "idempotent", "identity")
+
+    def __init__(self, *, idempotent: bool, max_in_flight: int, on_exhausted: Callable[[], None]) -> None:
+        """`on_exhausted` has a new producer id asked for: the epochs of this one are used up."""
+        self.idempotent = idempotent
+        self.identity: tuple[int, int] | None = None
+        self.epoch_bumps = 0
+        self._max_in_flight = max_in_flight
+        self._on_exhausted = on_exhausted
+
+    def __repr__(self) -> str:
+        return f"<Sequencer of {self.identity}>" if self.idempotent else "<Sequencer without idempotence>"
+
+    def may_send(self, queue: PartitionQueue) -> bool:
+        """Whether the oldest batch of the queue may go now."""
+        if queue.in_flight >= self._max_in_flight:
+            return False
+        if not self.idempotent:
+            return True
+        if self.identity is None:
+            return False
+        if queue.batches[0].sequenced:
+            return not queue.in_flight
+        if queue.gap != NO_GAP:
+            return False
+        if not queue.in_flight:
+            return True
+        return queue.identity == self.identity and queue.accepted_by == queue.leader
+
+    def stamp(self, batch: Batch) -> None:
+        """The batch is taken for sending: give it its sequence, if it has none."""
+        if not self.idempotent or batch.sequenced:
+            return
+        queue = batch.queue
+        if queue.identity != self.identity:
+            queue.identity = self.identity
+            queue.next_sequence = 0
+        assert queue.identity is not None
+        batch.producer_id, batch.producer_epoch = queue.identity
+        batch.base_sequence = queue.next_sequence
+        queue.next_sequence = next_sequence(queue.next_sequence, batch.count)
+
+    def acknowledged(self, batch: Batch, leader: int) -> None:
+        """The batch is in the log of this leader, and so is everything of its partition that had a sequence
+        before it.
+        """
+        queue = batch.queue
+        if leader == queue.leader:
+            queue.accepted_by = leader
+        if batch.number > queue.gap:
+            queue.gap = NO_GAP
+
+    def given_up(self, batch: Batch) -> None:
+        """The batch is settled without an acknowledgement."""
+        if batch.sequenced:
+            batch.queue.gap = max(batch.queue.gap, batch.number)
+
+    def restarted(self, batch: Batch) -> bool:
+        """Whether the partition has begun anew since this batch got its sequence."""
+        return batch.sequenced and batch.queue.identity != (batch.producer_id, batch.producer_epoch)
+
+    def restart(self, batch: Batch, *, stored: bool) -> list[Batch]:
+        """The broker does not take the sequences of this batch's partition any more: begin anew with those queued.
+
+        They lose their sequences and get new ones, in a new epoch. With `stored` some of them may be in the log all the
+        same: those that may be are returned instead, to be failed.
+        """
+        queue = batch.queue
+        restarted = self.restarted(batch)
+        doomed = []
+        for other in queue.batches:
+            if not other.sequenced:
+                continue
+            if stored and other.possibly_persisted:
+                doomed.append(other)
+            else:
+                other.unstamp()
+                other.possibly_persisted = False
+        if not restarted:
+            self._bump(queue)
+        return doomed
+
+    def close_gap(self, queue: PartitionQueue) -> bool:
+        """Raise the epoch if a gap stands in the way of this partition's new batches; returns whether it did."""
+        if queue.gap == NO_GAP or queue.in_flight or (queue.batches and queue.batches[0].sequenced):
+            return False
+        self._bump(queue)
+        return True
+
+    def _bump(self, queue: PartitionQueue) -> None:
+        # A partition that is not under the producer's epoch any more only has to come up to it.
+        if queue.identity == self.identity and self.identity is not None:
+            self.epoch_bumps += 1
+            producer_id, epoch = self.identity
+            if epoch < _LAST_EPOCH:
+                self.identity = (producer_id, epoch + 1)
+            else:
+                self.identity = None
+                self._on_exhausted()
+        queue.identity = None
+        queue.next_sequence = 0
+        queue.gap = NO_GAP

@@ -1,0 +1,250 @@
+"""What happens to batches when they are answered, lost, too old or given up: the decisions of `retry` carried out.
+
+It changes the accumulator, the sequences, the outcomes, the counters; it writes nothing to a broker. Everything here
+is synchronous, so that an answer is either handled or not.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from copy import copy
+
+from aioproducer.batching.accumulator import Accumulator
+from aioproducer.batching.batch import Batch, State
+from aioproducer.errors import DeliveryTimeoutError, KafkaError, Persisted, ProtocolError
+from aioproducer.protocol.error_codes import ErrorCode, broker_error, error_code
+from aioproducer.protocol.messages.produce import PartitionProduceResponse
+from aioproducer.sending.produce import Answers
+from aioproducer.sending.retry import NETWORK_EXCEPTION, Action, judge
+from aioproducer.sending.sequences import Sequencer
+from aioproducer.telemetry.counters import Counters
+
+logger = logging.getLogger("aioproducer")
+
+
+class Settlement:
+    def __init__(
+        self,
+        accumulator: Accumulator,
+        sequencer: Sequencer,
+        counters: Counters,
+        *,
+        retries: int,
+        delivery_timeout: float,
+        backoff: Callable[[int], float],
+        on_stale_metadata: Callable[[], None],
+        on_room: Callable[[float], None],
+        on_fatal: Callable[[KafkaError], None],
+    ) -> None:
+        """`backoff` tells the seconds to wait before a retry, by the number of attempts made. `on_room` is told
+        that bytes were given back, with the time; `on_fatal` of an error after which the broker takes nothing
+        more from this producer.
+        """
+        self._accumulator = accumulator
+        self._sequencer = sequencer
+        self._counters = counters
+        self._retries = retries
+        self._delivery_timeout = delivery_timeout
+        self._backoff = backoff
+        self._on_stale_metadata = on_stale_metadata
+        self._on_room = on_room
+        self._on_fatal = on_fatal
+
+    def answered(
+        self,
+        batches: Sequence[Batch],
+        answers: Answers,
+        node_id: int,
+        now: float,
+    ) -> None:
+        """A broker has answered the request with these batches."""
+        for batch in batches:
+            answer = answers.get((batch.queue.topic, batch.queue.partition))
+            if answer is None:
+                error = ProtocolError(f"broker {node_id} answered a produce request without naming {_where(batch)}")
+                self._lost(batch, error, node_id, now)
+            else:
+                batch.written = False
+                self._judge(batch, answer, node_id, now)
+        self._on_room(now)
+
+    def lost(self, batches: Sequence[Batch], error: KafkaError, node_id: int, now: float) -> None:
+        """The request with these batches was never answered, or never written."""
+        for batch in batches:
+            self._lost(batch, error, node_id, now)
+        self._on_stale_metadata()
+        self._on_room(now)
+
+    def written_unanswered(self, batches: Sequence[Batch], now: float) -> None:
+        """With acks=0: the bytes are on their way, and no answer will come."""
+        for batch in batches:
+            self._accumulator.answered(batch)
+            self._acknowledge(batch, -1, -1, batch.queue.leader)
+        self._on_room(now)
+
+    def refused(self, batches: Sequence[Batch], error: KafkaError, now: float) -> None:
+        """These batches can not be written to this broker at all."""
+        for batch in batches:
+            self._accumulator.answered(batch)
+            self._fail(batch, error)
+        self._on_room(now)
+
+    def expire(self, now: float) -> None:
+        """Fail the batches whose delivery time is over."""
+        expired = self._accumulator.expired(now)
+        for batch in expired:
+            self._fail(batch, self._expiry_error(batch, now))
+        if expired:
+            self._on_stale_metadata()
+            self._on_room(now)
+
+    def fail_all(self, error_of: Callable[[Batch], KafkaError], now: float) -> None:
+        """Fail every batch that is not settled."""
+        for batch in tuple(self._accumulator.unsettled):
+            self._fail(batch, error_of(batch))
+        self._on_room(now)
+
+    def _lost(self, batch: Batch, error: KafkaError, node_id: int, now: float) -> None:
+        batch.possibly_persisted |= batch.written
+        batch.written = False
+        self._act(batch, error_code(NETWORK_EXCEPTION), error, None, node_id, now)
+
+    def _judge(self, batch: Batch, answer: PartitionProduceResponse, node_id: int, now: float) -> None:
+        row = error_code(answer.error_code)
+        error: KafkaError | None = None
+        if row.code:
+            detail = f"produce of {batch.count} records to {_where(batch)} on broker {node_id}"
+            error = broker_error(row.code, detail, answer.error_message)
+            batch.possibly_persisted |= row.possibly_persisted
+            if row.refresh_metadata:
+                self._on_stale_metadata()
+        self._act(batch, row, error, answer, node_id, now)
+
+    def _act(
+        self,
+        batch: Batch,
+        row: ErrorCode,
+        error: KafkaError | None,
+        answer: PartitionProduceResponse | None,
+        node_id: int,
+        now: float,
+    ) -> None:
+        accumulator = self._accumulator
+        accumulator.answered(batch)
+        if batch.state is State.ABANDONED:
+            accumulator.settle(batch)
+            self._after(batch)
+            return
+        action = judge(
+            row,
+            sequenced=batch.sequenced,
+            oldest=self._sequencer.restarted(batch) or not accumulator.has_older(batch),
+            may_retry=batch.attempts <= self._retries and now < batch.created_at + self._delivery_timeout,
+        )
+        if action is Action.ACKNOWLEDGE:
+            assert answer is not None
+            self._acknowledge(batch, answer.base_offset, answer.log_append_time_ms, node_id)
+            return
+        if action is Action.ACKNOWLEDGE_DUPLICATE:
+            self._acknowledge(batch, -1, -1, node_id)
+            return
+        assert error is not None
+        batch.last_error = error
+        if action is Action.FAIL:
+            self._fail(batch, self._final(batch, row, error), _record_errors(batch, answer, error))
+            if error.fatal:
+                self._on_fatal(error)
+            return
+        logger.debug("%s: %s after %d attempts: %s", _where(batch), action.name, batch.attempts, error)
+        self._counters.records_retried += batch.count
+        self._counters.batches_retried += 1
+        accumulator.requeue(batch, now + self._backoff(batch.attempts))
+        if action is not Action.RETRY:
+            # What is still in flight of this partition was sent behind this batch, and is answered with the same error.
+            for doomed in self._sequencer.restart(batch, stored=action is Action.RESTART_IF_NEVER_STORED):
+                self._fail(doomed, error)
+            accumulator.look_at_all()
+        self._after(batch)
+
+    def _acknowledge(self, batch: Batch, base_offset: int, append_time: int, leader: int) -> None:
+        self._sequencer.acknowledged(batch, leader)
+        if batch.state is State.IN_FLIGHT:
+            self._counters.records_sent += batch.count
+            self._counters.batches_sent += 1
+            self._counters.batch_bytes_sent += batch.wire_size
+            self._accumulator.settle(batch)
+            batch.outcome.succeed(base_offset, append_time)
+        else:
+            self._accumulator.settle(batch)
+        self._after(batch)
+
+    def _fail(self, batch: Batch, error: KafkaError, record_errors: dict[int, KafkaError] | None = None) -> None:
+        self._counters.records_failed += batch.count
+        self._counters.batches_failed += 1
+        self._sequencer.given_up(batch)
+        if batch.persisted is Persisted.MAYBE and error.persisted is Persisted.NO:
+            # A copy, for other batches may have the same error and be certainly not in the log.
+            error = copy(error)
+            error.persisted = Persisted.MAYBE
+        if batch.state is State.IN_FLIGHT and batch.written:
+            self._accumulator.abandon(batch)
+        else:
+            self._accumulator.settle(batch)
+        batch.outcome.fail(error, record_errors)
+        self._after(batch)
+
+    def _after(self, batch: Batch) -> None:
+        if self._sequencer.idempotent and self._sequencer.close_gap(batch.queue):
+            self._accumulator.look_at_all()
+        self._accumulator.look_again(batch.queue)
+
+    def _final(self, batch: Batch, row: ErrorCode, error: KafkaError) -> KafkaError:
+        """The error that ends a batch; one that would have been retried says why it was not."""
+        if not row.retriable:
+            return error
+        final = copy(error)
+        final.args = (f"{error}; given up after {batch.attempts} attempts (retries={self._retries})",)
+        return final
+
+    def _expiry_error(self, batch: Batch, now: float) -> KafkaError:
+        where = f"{batch.count} records to {_where(batch)}"
+        age = f"{now - batch.created_at:.3f} s after the first of them was sent (delivery_timeout_ms)"
+        if batch.queue.node is None:
+            waited = "the partition has no leader"
+        elif batch.state is State.IN_FLIGHT:
+            waited = f"a request to broker {batch.queue.leader} is unanswered"
+        else:
+            waited = f"the next attempt would go to broker {batch.queue.leader}"
+        last = f"; the last error was: {batch.last_error}" if batch.last_error is not None else ""
+        maybe = " They may be in the log." if batch.persisted is Persisted.MAYBE else " They are not in the log."
+        error = DeliveryTimeoutError(
+            f"{where} were not acknowledged {age}, after {batch.attempts} attempts; {waited}{last}.{maybe}",
+            persisted=batch.persisted,
+        )
+        error.__cause__ = batch.last_error
+        return error
+
+
+def _where(batch: Batch) -> str:
+    return f"{batch.queue.topic}[{batch.queue.partition}]"
+
+
+def _record_errors(
+    batch: Batch, answer: PartitionProduceResponse | None, error: KafkaError
+) -> dict[int, KafkaError] | None:
+    """One error for each record: its own for those the broker names (KIP-467), and for their neighbours that they
+    may be sent again.
+    """
+    if answer is None or not answer.record_errors:
+        return None
+    neighbour = KafkaError(
+        f"this record to {_where(batch)} was refused only because of another one of its batch; send it again ({error})"
+    )
+    neighbour.retriable = True
+    errors: dict[int, KafkaError] = dict.fromkeys(range(batch.count), neighbour)
+    for record in answer.record_errors:
+        if 0 <= record.batch_index < batch.count:
+            detail = f"record {record.batch_index} of a batch to {_where(batch)}"
+            errors[record.batch_index] = broker_error(answer.error_code, detail, record.batch_index_error_message)
+    return errors

@@ -1,0 +1,1 @@
+"""What a running producer tells of itself."""
