@@ -1,0 +1,35 @@
+"""aiokafka: `send` and its future for pipelining, `send_and_wait` for awaiting."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from aiokafka import AIOKafkaProducer
+
+from benchmarks.shapes import Message, Shape
+
+
+class BenchmarkClient:
+    producer: AIOKafkaProducer
+
+    @staticmethod
+    def refuses(shape: Shape) -> str | None:
+        return None
+
+    async def start(self, bootstrap: str, shape: Shape) -> None:
+        self.producer = AIOKafkaProducer(
+            bootstrap_servers=bootstrap, acks="all", enable_idempotence=True, linger_ms=shape.linger_ms
+        )
+        await self.producer.start()
+
+    async def pipelined(self, topic: str, messages: Iterable[Message]) -> int:
+        send = self.producer.send
+        futures = [await send(topic, value, key=key, headers=headers) for value, key, headers in messages]
+        await self.producer.flush()
+        return sum(future.result().offset >= 0 for future in futures)
+
+    async def awaited(self, topic: str, message: Message) -> None:
+        await self.producer.send_and_wait(topic, message.value, key=message.key, headers=message.headers)
+
+    async def stop(self) -> None:
+        await self.producer.stop()

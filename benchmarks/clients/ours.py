@@ -1,0 +1,35 @@
+"""aioproducer: deliveries kept and looked at, as a program does that wants every record's offset."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from aioproducer import Producer
+from benchmarks.shapes import Message, Shape
+
+
+class BenchmarkClient:
+    producer: Producer
+
+    @staticmethod
+    def refuses(shape: Shape) -> str | None:
+        return None
+
+    async def start(self, bootstrap: str, shape: Shape) -> None:
+        self.producer = Producer(bootstrap, acks="all", enable_idempotence=True, linger_ms=shape.linger_ms)
+        await self.producer.start()
+
+    async def pipelined(self, topic: str, messages: Iterable[Message]) -> int:
+        send, drain = self.producer.send, self.producer.drain
+        deliveries = []
+        for value, key, headers in messages:
+            deliveries.append(send(topic, value, key=key, headers=headers or ()))
+            await drain()
+        await self.producer.flush()
+        return sum(delivery.result().offset >= 0 for delivery in deliveries)
+
+    async def awaited(self, topic: str, message: Message) -> None:
+        await self.producer.send(topic, message.value, key=message.key, headers=message.headers or ())
+
+    async def stop(self) -> None:
+        await self.producer.close()
