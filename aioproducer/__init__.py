@@ -5,8 +5,8 @@
     async with Producer("localhost:9092") as producer:
         metadata = await producer.send("orders", b"...", key=b"42")
 
-`Producer` is the way in. What it raises is in `aioproducer.errors`, its options are listed by `aioproducer.config.Config`, and
-`aioproducer.testing` has Kafka brokers for the tests of services that use it.
+`Producer` is the way in. What it raises is in `aioproducer.errors`, its options are listed by
+`aioproducer.config.Config`, and `aioproducer.testing` has Kafka brokers for the tests of services that use it.
 """
 
 from aioproducer import errors

@@ -107,7 +107,10 @@ class KafkaTimeoutError(KafkaError, TimeoutError):
 
 
 class DeliveryTimeoutError(KafkaTimeoutError):
-    """`delivery_timeout_ms` was over before the record was acknowledged; the last broker error is the cause."""
+    """`delivery_timeout_ms` was over before the record was acknowledged; the last broker error is the cause.
+
+    With `persisted` MAYBE, sending the record again may store it twice.
+    """
 
 
 class MaxBlockTimeoutError(KafkaTimeoutError):
@@ -173,8 +176,16 @@ class BulkSendError(KafkaError):
 
     persisted = Persisted.MAYBE
 
-    def __init__(self, message: str, *, sent: int = 0, failed: int = 0, first_index: int = -1) -> None:
-        super().__init__(message)
+    def __init__(
+        self,
+        message: str,
+        *,
+        sent: int = 0,
+        failed: int = 0,
+        first_index: int = -1,
+        persisted: Persisted | None = None,
+    ) -> None:
+        super().__init__(message, persisted=persisted)
         self.sent = sent
         self.failed = failed
         self.first_index = first_index
@@ -226,6 +237,7 @@ class NotLeaderOrFollowerError(BrokerError):
     """The broker that was asked does not lead the partition any more."""
 
     code, name, retriable = 6, "NOT_LEADER_OR_FOLLOWER", True
+    persisted = Persisted.MAYBE
 
 
 class RequestTimedOutError(BrokerError, TimeoutError):
@@ -300,6 +312,7 @@ class KafkaStorageError(BrokerError):
     """The leader's disk failed."""
 
     code, name, retriable = 56, "KAFKA_STORAGE_ERROR", True
+    persisted = Persisted.MAYBE
 
 
 class UnknownProducerIdError(BrokerError):

@@ -4,10 +4,12 @@ It decides whether there is room, when a batch is full, what is ready for a brok
 record goes, and who waits when there is no room, is `intake`'s; what may be in flight together is the gate's.
 
 1. `available` is `buffer_memory` less the bytes of all batches that are not over: reserved record by record, given
-back batch by batch. 2. Only the last batch of a partition takes records. A batch that was taken by a sender comes
-back in front of everything younger. 3. A partition is ready when its oldest batch is sealed, urgent, or has lingered;
-and its retry time has come; and the gate is open. 4. Nothing is scanned: a change to a partition looks at that
-partition alone, and lists it with its leader's `NodeQueue`.
+   back batch by batch.
+2. Only the last batch of a partition takes records. A batch that was taken by a sender comes back in front of
+   everything younger.
+3. A partition is ready when its oldest batch is sealed, urgent, or has lingered; and its retry time has come; and the
+   gate is open.
+4. Nothing is scanned: a change to a partition looks at that partition alone, and lists it with its leader's `NodeQueue`.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from functools import partial
-from itertools import count
+from itertools import count, takewhile
 from typing import TYPE_CHECKING, Protocol
 
 from aioproducer.batching.batch import Batch, State
@@ -309,9 +311,8 @@ class Accumulator:
         queue = batch.queue
         if queue.batches and queue.batches[0].number < batch.number:
             return True
-        return queue.in_flight > 0 and any(
-            other.queue is queue and other.number < batch.number for other in self.unsettled
-        )
+        older = takewhile(lambda other: other.number < batch.number, self.unsettled)
+        return any(other.queue is queue for other in older)
 
     def look_at_all(self) -> None:
         """Something the gate goes by has changed for every partition."""

@@ -37,7 +37,7 @@ class Action(Enum):
 # What an answer means for a batch with a sequence: (if an older batch of its partition is not settled, if it is the
 # oldest). Behind an older one OUT_OF_ORDER is just the consequence of that one's refusal. At the head it says that
 # something before is missing, and a log never has a batch whose predecessor in the same epoch is missing.
-_SEQUENCE_ERRORS: Mapping[int, tuple[Action, Action]] = {
+SEQUENCE_ERRORS: Mapping[int, tuple[Action, Action]] = {
     OUT_OF_ORDER_SEQUENCE_NUMBER: (Action.RETRY, Action.RESTART),
     UNKNOWN_PRODUCER_ID: (Action.RETRY, Action.RESTART_IF_NEVER_STORED),
     INVALID_PRODUCER_EPOCH: (Action.RETRY, Action.RESTART_IF_NEVER_STORED),
@@ -56,6 +56,6 @@ def judge(row: ErrorCode, *, sequenced: bool, oldest: bool, may_retry: bool) -> 
         return Action.ACKNOWLEDGE_DUPLICATE
     if not may_retry:
         return Action.FAIL
-    if sequenced and row.code in _SEQUENCE_ERRORS:
-        return _SEQUENCE_ERRORS[row.code][oldest]
+    if sequenced and row.code in SEQUENCE_ERRORS:
+        return SEQUENCE_ERRORS[row.code][oldest]
     return Action.RETRY if row.retriable else Action.FAIL

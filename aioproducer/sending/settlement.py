@@ -16,7 +16,7 @@ from aioproducer.errors import DeliveryTimeoutError, KafkaError, Persisted, Prot
 from aioproducer.protocol.error_codes import ErrorCode, broker_error, error_code
 from aioproducer.protocol.messages.produce import PartitionProduceResponse
 from aioproducer.sending.produce import Answers
-from aioproducer.sending.retry import NETWORK_EXCEPTION, Action, judge
+from aioproducer.sending.retry import NETWORK_EXCEPTION, SEQUENCE_ERRORS, Action, judge
 from aioproducer.sending.sequences import Sequencer
 from aioproducer.telemetry.counters import Counters
 
@@ -139,7 +139,9 @@ class Settlement:
         action = judge(
             row,
             sequenced=batch.sequenced,
-            oldest=self._sequencer.restarted(batch) or not accumulator.has_older(batch),
+            # Found out only where it counts, for it is a search through what is unsettled.
+            oldest=row.code in SEQUENCE_ERRORS
+            and (self._sequencer.restarted(batch) or not accumulator.has_older(batch)),
             may_retry=batch.attempts <= self._retries and now < batch.created_at + self._delivery_timeout,
         )
         if action is Action.ACKNOWLEDGE:

@@ -5,12 +5,13 @@ on demand.
 """
 
 from aioproducer.testing.broker import RequestEntry
-from aioproducer.testing.cluster import EmbeddedCluster, Target, TopicSettings
+from aioproducer.testing.cluster import EmbeddedCluster
 from aioproducer.testing.codes import Code
 from aioproducer.testing.contents import StoredBatch, StoredRecord
 from aioproducer.testing.faults import Fault
+from aioproducer.testing.orders import Target
 from aioproducer.testing.releases import RELEASES
-from aioproducer.testing.topics import TopicConfig
+from aioproducer.testing.topics import TopicConfig, TopicSettings
 from aioproducer.testing.transport import Listen, Listener, Stream, listen_on_sockets
 
 __all__ = [

@@ -12,47 +12,20 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from types import TracebackType
-from typing import Self, TypedDict, Unpack
+from typing import Self, Unpack
 
-from aioproducer.protocol.error_codes import ERROR_CODES
-from aioproducer.protocol.schema import api_name
 from aioproducer.protocol.versions import REQUESTS
 from aioproducer.testing.broker import Broker, Changes, RequestEntry, Surroundings
 from aioproducer.testing.codes import RefusedError
 from aioproducer.testing.contents import StoredBatch, StoredRecord, stored_batches, stored_records
-from aioproducer.testing.faults import CONNECT, WHOLE_TOPIC, Fault, Faults, Kind
+from aioproducer.testing.faults import Fault, Faults, Kind
+from aioproducer.testing.orders import Target, aimed, api_key, code_of
 from aioproducer.testing.releases import LATEST, release_named
 from aioproducer.testing.state import BrokerState, ClusterState, Partition
-from aioproducer.testing.topics import FOREVER_MS, ONE_HOUR_MS, TopicConfig
+from aioproducer.testing.topics import FOREVER_MS, ONE_HOUR_MS, TopicConfig, TopicSettings
 from aioproducer.testing.transport import Listen, listen_on_sockets
 
 DEFAULT_REPLICATION = 3
-
-
-class TopicSettings(TypedDict, total=False):
-    """The settings of `TopicConfig`, as keyword arguments."""
-
-    min_insync_replicas: int
-    max_message_bytes: int
-    message_timestamp_type: str
-    message_timestamp_after_max_ms: int
-    message_timestamp_before_max_ms: int | None
-    cleanup_policy: str
-
-
-class Target(TypedDict, total=False):
-    """Which requests a fault hits, as keyword arguments.
-
-    partition: only requests about this (topic, partition), or about this topic.
-    broker: only requests to this broker.
-    times: how many requests, 1 by default; None is all from now on.
-    skip: how many that match are let pass first.
-    """
-
-    partition: tuple[str, int] | str | None
-    broker: int | None
-    times: int | None
-    skip: int
 
 
 class EmbeddedCluster:
@@ -334,80 +307,44 @@ class EmbeddedCluster:
 
         With `after_append` the request takes effect and is answered with the error all the same.
         """
-        fault = Fault(kind=Kind.ERROR, api=_api_key(api), after=after_append, code=_code(error_code), message=message)
-        return self._order(fault, target)
+        fault = Fault(kind=Kind.ERROR, api=api_key(api), after=after_append, code=code_of(error_code), message=message)
+        return self._faults.add(aimed(fault, target))
 
     def disconnect(self, api: str, *, after_append: bool = False, **target: Unpack[Target]) -> Fault:
         """Closes the connection instead of answering."""
-        return self._order(Fault(kind=Kind.DISCONNECT, api=_api_key(api), after=after_append), target)
+        return self._faults.add(aimed(Fault(kind=Kind.DISCONNECT, api=api_key(api), after=after_append), target))
 
     def delay(self, api: str, seconds: float, *, after_append: bool = False, **target: Unpack[Target]) -> Fault:
         """Lets the request, or with `after_append` its answer, wait. What the connection sent after it waits too."""
-        return self._order(Fault(kind=Kind.DELAY, api=_api_key(api), after=after_append, seconds=seconds), target)
+        return self._faults.add(
+            aimed(Fault(kind=Kind.DELAY, api=api_key(api), after=after_append, seconds=seconds), target)
+        )
 
     def silence(self, api: str, *, after_append: bool = False, **target: Unpack[Target]) -> Fault:
         """Answers neither this request nor anything after it on its connection, which stays open."""
-        return self._order(Fault(kind=Kind.SILENCE, api=_api_key(api), after=after_append), target)
+        return self._faults.add(aimed(Fault(kind=Kind.SILENCE, api=api_key(api), after=after_append), target))
 
     def throttle(self, api: str, milliseconds: int, **target: Unpack[Target]) -> Fault:
         """Answers with this throttle time, and reads on only after it (KIP-219)."""
-        return self._order(Fault(kind=Kind.THROTTLE, api=_api_key(api), milliseconds=milliseconds), target)
+        return self._faults.add(aimed(Fault(kind=Kind.THROTTLE, api=api_key(api), milliseconds=milliseconds), target))
 
     def garbage(self, api: str, data: bytes | None = None, **target: Unpack[Target]) -> Fault:
         """Sends `data` in place of the answer; by default a frame with the right length and id, and nonsense in it.
 
         The request takes effect.
         """
-        return self._order(Fault(kind=Kind.GARBAGE, api=_api_key(api), data=data), target)
+        return self._faults.add(aimed(Fault(kind=Kind.GARBAGE, api=api_key(api), data=data), target))
 
     def cut_frame(self, api: str, at: int | None = None, *, stall: bool = False, **target: Unpack[Target]) -> Fault:
         """Sends the first `at` bytes of the answer, half of it by default, then closes, or with `stall` never goes on.
 
         The request takes effect.
         """
-        return self._order(Fault(kind=Kind.CUT_FRAME, api=_api_key(api), at=at, stall=stall), target)
+        return self._faults.add(aimed(Fault(kind=Kind.CUT_FRAME, api=api_key(api), at=at, stall=stall), target))
 
     def clear_faults(self) -> None:
         """Takes back all faults that were ordered. What they have done already stays."""
         self._faults.clear()
 
-    def _order(self, fault: Fault, target: Target) -> Fault:
-        unknown = target.keys() - Target.__annotations__.keys()
-        if unknown:
-            raise TypeError(f"unknown arguments {sorted(unknown)}; there are {sorted(Target.__annotations__)}")
-        partition = target.get("partition")
-        if fault.api == CONNECT and (fault.after or partition is not None or fault.kind not in _FOR_CONNECTIONS):
-            raise ValueError(
-                f"{fault.kind.value} on 'connect' can not be: a new connection is delayed, silent, closed or gets "
-                f"garbage, and is about no partition"
-            )
-        fault.partition = (partition, WHOLE_TOPIC) if isinstance(partition, str) else partition
-        fault.broker = target.get("broker")
-        fault.times = target.get("times", 1)
-        fault.skip = target.get("skip", 0)
-        return self._faults.add(fault)
-
-
-_FOR_CONNECTIONS = (Kind.DELAY, Kind.SILENCE, Kind.GARBAGE, Kind.DISCONNECT)
 
 _SPOKEN = {key: (request.min_version, request.max_version) for key, request in REQUESTS.items()}
-
-_API_KEYS = {api_name(request).lower(): key for key, request in REQUESTS.items()} | {"connect": CONNECT}
-
-
-def _api_key(name: str) -> int:
-    key = _API_KEYS.get(name.replace("_", "").lower())
-    if key is None:
-        raise ValueError(f"api={name!r}: give one of {', '.join(sorted(_API_KEYS))}")
-    return key
-
-
-_CODES = {row.name: row.code for row in ERROR_CODES.values()}
-
-
-def _code(code: int | str) -> int:
-    if isinstance(code, int):
-        return int(code)
-    if code not in _CODES:
-        raise ValueError(f"error_code={code!r}: give Kafka's name of an error code, or its number")
-    return _CODES[code]

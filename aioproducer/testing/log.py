@@ -64,15 +64,6 @@ class PartitionLog:
             chunks.append(batch.data)
         return chunks
 
-    def available(self, offset: int) -> int:
-        """Bytes that `read` could give from `offset` on, without a limit."""
-        total = 0
-        for index in range(self._index(offset), len(self.batches)):
-            if self.batches[index].last_offset >= self.high_watermark:
-                break
-            total += len(self.batches[index].data)
-        return total
-
     def offset_for(self, timestamp: int) -> tuple[int, int]:
         """The first visible record not older than `timestamp`, as (offset, its timestamp), or (-1, -1)."""
         for offset, time in self._times(timestamp):

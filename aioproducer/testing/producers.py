@@ -21,7 +21,6 @@ from aioproducer.testing.reader import BatchHeader
 
 REMEMBERED = 5
 MAX_SEQUENCE = 2**31 - 1
-NO_PRODUCER = -1
 
 
 class AppendedBatch(NamedTuple):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
+from typing import TypedDict
 
 from aioproducer.testing.codes import Code, RefusedError
 
@@ -56,6 +57,17 @@ class TopicConfig:
     @property
     def compacted(self) -> bool:
         return "compact" in self.cleanup_policy
+
+
+class TopicSettings(TypedDict, total=False):
+    """The settings of `TopicConfig`, as keyword arguments."""
+
+    min_insync_replicas: int
+    max_message_bytes: int
+    message_timestamp_type: str
+    message_timestamp_after_max_ms: int
+    message_timestamp_before_max_ms: int | None
+    cleanup_policy: str
 
 
 SETTINGS = {field.name.replace("_", "."): field.name for field in fields(TopicConfig)}

@@ -185,28 +185,31 @@ async def test_all_consumers_read_what_a_producer_wrote(cluster: EmbeddedCluster
     servers = cluster.bootstrap_servers
     await asyncio.to_thread(write_with_confluent, servers, "lz4")
     expected = sorted(WRITTEN)
-    assert sorted(await asyncio.to_thread(read_with_confluent, servers)) == expected  # type: ignore[type-var]
-    assert sorted(await asyncio.to_thread(read_with_kafka_python, servers)) == expected  # type: ignore[type-var]
-    assert sorted(await read_with_aiokafka(servers)) == expected  # type: ignore[type-var]
+    assert sorted(await asyncio.to_thread(read_with_confluent, servers)) == expected
+    assert sorted(await asyncio.to_thread(read_with_kafka_python, servers)) == expected
+    assert sorted(await read_with_aiokafka(servers)) == expected
 
 
-@pytest.mark.parametrize("release", RELEASES)
-async def test_confluent_speaks_with_every_release(release: str) -> None:
+@pytest.mark.parametrize("release", [RELEASES[0], "2.8", "3.9", "4.0", RELEASES[-1]])
+async def test_confluent_speaks_with_releases(release: str) -> None:
     async with EmbeddedCluster(brokers=3, release=release) as cluster:
         cluster.create_topic("t", partitions=PARTITIONS)
         await asyncio.to_thread(write_with_confluent, cluster.bootstrap_servers, "gzip")
         check(cluster, "gzip", idempotent=True)
         found = await asyncio.to_thread(read_with_confluent, cluster.bootstrap_servers)
-        assert sorted(found) == sorted(WRITTEN)  # type: ignore[type-var]
+        assert sorted(found) == sorted(WRITTEN)
         assert cluster.complaints == []
 
 
 async def test_an_idempotent_producer_gets_through_faults_without_a_duplicate(cluster: EmbeddedCluster) -> None:
-    cluster.fail("produce", "NOT_LEADER_OR_FOLLOWER")
-    cluster.fail("produce", "REQUEST_TIMED_OUT", after_append=True, skip=1)
-    cluster.disconnect("produce", after_append=True, skip=3)
-    cluster.cut_frame("produce", skip=5)
+    faults = [
+        cluster.fail("produce", "NOT_LEADER_OR_FOLLOWER"),
+        cluster.fail("produce", "REQUEST_TIMED_OUT", after_append=True),
+        cluster.disconnect("produce", after_append=True),
+        cluster.cut_frame("produce"),
+    ]
     await asyncio.to_thread(write_with_confluent, cluster.bootstrap_servers)
+    assert [fault.hits for fault in faults] == [1, 1, 1, 1]
     check(cluster, "none", idempotent=True)
 
 

@@ -23,7 +23,6 @@ from aioproducer.testing.faults import Subject
 from aioproducer.testing.handlers.base import Call, Outcome, Wait, check_epoch, handler
 from aioproducer.testing.state import NO_LEADER, ClusterState
 
-FIRST_VERSION_WITH_TOPIC_IDS = 13
 FIRST_VERSION_WITH_LEADER = 12
 FIRST_VERSION_WITH_ENDPOINTS = 16
 

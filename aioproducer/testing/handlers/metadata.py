@@ -30,6 +30,8 @@ def handle(request: MetadataRequest, call: Call) -> Outcome:
         topics = [_described(topic, call) for topic in state.topics.values()]
     else:
         topics = [_asked(topic, request.allow_auto_topic_creation, call) for topic in request.topics]
+    # A broker puts topics with errors first: nobody may rely on getting them in the order of the request.
+    topics.sort(key=lambda topic: topic.error_code == Code.NONE)
     brokers = state.listed_brokers()
     ordered = call.refused("") or call.spoilt("")
     return MetadataResponse(

@@ -32,7 +32,6 @@ from aioproducer.testing.handlers.base import Call, Instruction, Outcome, Wait, 
 from aioproducer.testing.state import NO_LEADER, ClusterState, Partition
 from aioproducer.testing.validation import check_batch, check_envelope, placed
 
-FIRST_VERSION_WITH_TOPIC_IDS = 13
 FIRST_VERSION_WITH_LEADER_HINTS = 10
 ALL = -1
 NOTHING_APPENDED = -1
@@ -44,6 +43,7 @@ WITHOUT_LOG_START = frozenset(
         Code.MESSAGE_TOO_LARGE,
         Code.CORRUPT_MESSAGE,
         Code.UNKNOWN_TOPIC_ID,
+        Code.TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
     }
 )
 """Errors that say nothing of where the log starts; with the others a broker tells it."""

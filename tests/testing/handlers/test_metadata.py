@@ -64,6 +64,11 @@ async def test_topics_are_made_only_if_both_sides_want_it(cluster: EmbeddedClust
             assert (await topic(other, "x")).error_code == Code.UNKNOWN_TOPIC_OR_PARTITION
 
 
+async def test_topics_with_errors_come_first(client: RawClient) -> None:
+    answer = await client.ask(asking("t", "a b", create=False), MetadataResponse, 9)
+    assert [t.name for t in answer.topics] == ["a b", "t"]
+
+
 @pytest.mark.parametrize("create", [True, False])
 async def test_illegal_names_are_refused(client: RawClient, create: bool) -> None:
     assert (await topic(client, "a b", create=create)).error_code == Code.INVALID_TOPIC_EXCEPTION
