@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 
 from aioproducer.cli.demo import DemoOptions, run_demo
-from aioproducer.cli.table import option_lines
+from aioproducer.cli.table import option_lines, option_page
 from aioproducer.errors import KafkaError
 from aioproducer.version import __version__
 
@@ -19,7 +19,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit status is 0 if all went well."""
     options = _parser().parse_args(arguments)
     if options.command == "options":
-        print("\n".join(option_lines()))
+        print("\n".join(option_page() if options.markdown else option_lines()))
         return 0
     demo = DemoOptions(bootstrap=options.bootstrap, orders=options.orders, seconds=options.seconds)
     try:
@@ -41,7 +41,8 @@ def _parser() -> argparse.ArgumentParser:
     demo.add_argument(
         "--seconds", type=_positive, default=4, help="over how many seconds they are spread (default %(default)s)"
     )
-    commands.add_parser("options", help="every option of a producer: type, default, bounds, meaning")
+    table = commands.add_parser("options", help="every option of a producer: type, default, bounds, meaning")
+    table.add_argument("--markdown", action="store_true", help="as the page of the documentation")
     return parser
 
 

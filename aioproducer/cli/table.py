@@ -1,4 +1,6 @@
-"""The command `options`: the table of `aioproducer.config` in the terminal. Pure: lines of text."""
+"""The command `options`: the table of `aioproducer.config`, for the terminal and for the documentation. Pure:
+lines of text.
+"""
 
 from __future__ import annotations
 
@@ -16,3 +18,16 @@ def option_lines() -> Iterator[str]:
         facts = f"{row.type}, default {row.default}" + (f", {row.bounds}" if row.bounds else "")
         yield f"{row.name}  ({facts})"
         yield textwrap.fill(row.meaning, _WIDTH, initial_indent="    ", subsequent_indent="    ")
+
+
+def option_page() -> Iterator[str]:
+    """The page `docs/options.md`."""
+    yield "# Options"
+    yield ""
+    yield "Made by `python -m aioproducer options --markdown` from the table in `aioproducer/config.py`."
+    yield ""
+    yield "| option | Kafka's name | type | default | bounds | meaning |"
+    yield "|---|---|---|---|---|---|"
+    for row in Config.describe():
+        cells = (f"`{row.name}`", f"`{row.kafka_name}`", row.type, f"`{row.default}`", row.bounds or "", row.meaning)
+        yield f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"

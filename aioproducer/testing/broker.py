@@ -97,6 +97,7 @@ class Broker:
         self._node = node
         self._shared = shared
         self._listener: Listener | None = None
+        self._accepting = False
         self._tasks: dict[asyncio.Task[None], Stream] = {}
 
     def __repr__(self) -> str:
@@ -110,11 +111,18 @@ class Broker:
 
     async def start(self, port: int) -> None:
         """Listens. Raises OSError if the port is taken."""
-        self._listener = await self._shared.listen(self._node.host, port, self._accept)
+        # Connections may come in before the call returns.
+        self._accepting = True
+        try:
+            self._listener = await self._shared.listen(self._node.host, port, self._accept)
+        except BaseException:
+            self._accepting = False
+            raise
         self._node.port = self._listener.port
 
     async def stop(self) -> None:
         """Closes the port and cuts all connections, as if the process had died."""
+        self._accepting = False
         if self._listener is not None:
             listener, self._listener = self._listener, None
             await listener.close()
@@ -129,7 +137,7 @@ class Broker:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def _accept(self, stream: Stream) -> None:
-        if self._listener is None:
+        if not self._accepting:
             stream.abort()
             return
         task = asyncio.get_running_loop().create_task(

@@ -20,7 +20,7 @@ from aioproducer.testing.codes import RefusedError
 from aioproducer.testing.contents import StoredBatch, StoredRecord, stored_batches, stored_records
 from aioproducer.testing.faults import Fault, Faults, Kind
 from aioproducer.testing.orders import Target, aimed, api_key, code_of
-from aioproducer.testing.releases import LATEST, release_named
+from aioproducer.testing.releases import FIRST_WITH_TIMESTAMP_LIMIT, LATEST, release_named
 from aioproducer.testing.state import BrokerState, ClusterState, Partition
 from aioproducer.testing.topics import FOREVER_MS, ONE_HOUR_MS, TopicConfig, TopicSettings
 from aioproducer.testing.transport import Listen, listen_on_sockets
@@ -69,8 +69,8 @@ class EmbeddedCluster:
             raise ValueError(f"default_replication_factor={factor}: give 1 to {brokers}, the number of brokers")
         served = release_named(release, _SPOKEN)
         if "message_timestamp_after_max_ms" not in settings:
-            # The limit of an hour came with 4.0.
-            settings["message_timestamp_after_max_ms"] = ONE_HOUR_MS if served.kraft else FOREVER_MS
+            limited = served.at_least(FIRST_WITH_TIMESTAMP_LIMIT)
+            settings["message_timestamp_after_max_ms"] = ONE_HOUR_MS if limited else FOREVER_MS
         nodes = (BrokerState(n, host, rack=racks[n - 1] if racks else None) for n in range(1, brokers + 1))
         randomness = random.Random(seed)
         self._state = ClusterState(

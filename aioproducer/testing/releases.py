@@ -28,7 +28,8 @@ _NEWEST: Mapping[int, tuple[int, ...]] = {
 ADVERTISED_FROM = {PRODUCE: 0}
 """Brokers go on listing Produce 0, because clients of librdkafka look for it, and refuse what is older than 3."""
 
-FIRST_KRAFT_ONLY = "4.0"
+FIRST_WITH_KRAFT = "3.3"
+FIRST_WITH_TIMESTAMP_LIMIT = "4.0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +43,9 @@ class Release:
         bounds = self.versions.get(api_key)
         return bounds is not None and bounds[0] <= version <= bounds[1]
 
-    @property
-    def kraft(self) -> bool:
-        """Whether it is from the time without ZooKeeper, where some answers differ."""
-        return RELEASES.index(self.name) >= RELEASES.index(FIRST_KRAFT_ONLY)
+    def at_least(self, name: str) -> bool:
+        """Whether this is the release `name` of the table, or a later one."""
+        return RELEASES.index(self.name) >= RELEASES.index(name)
 
 
 def release_named(name: str, spoken: Mapping[int, tuple[int, int]]) -> Release:

@@ -1,9 +1,9 @@
 """Whether a leader takes a batch, in the order in which Kafka's brokers check, and with their error codes.
 
 It looks at one batch and the settings of its topic. Sequences are checked by `producers`, replicas by the produce
-handler. The codes were compared with those of Kafka 4.3. On purpose it is stricter in what no producer should rely on, so that a
-test sees the bug: offset deltas of uncompressed records, bytes after the batch, attribute bits without a meaning, a
-producer id without epoch, and the timestamp type, all of which a broker passes over or puts right.
+handler. The codes were compared with those of Kafka 4.3. On purpose it is stricter in what no producer should rely
+on, so that a test sees the bug: offset deltas of uncompressed records, bytes after the batch, attribute bits without a
+meaning, a producer id without epoch, and the timestamp type, all of which a broker passes over or puts right.
 """
 
 from __future__ import annotations

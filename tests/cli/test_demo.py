@@ -128,10 +128,3 @@ def test_errors_of_the_cluster_are_one_line(
     monkeypatch.setattr("aioproducer.cli.run_demo", refuse)
     assert main(["demo", "--bootstrap", "127.0.0.1:1"]) == 1
     assert capsys.readouterr().err == "StartTimeoutError: nobody answered\n"
-
-
-def test_table_of_options(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["options"]) == 0
-    text = capsys.readouterr().out
-    assert "linger_ms  (float, default 5.0" in text
-    assert "enable_idempotence  (bool, default True" in text

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import re
+import time
 import warnings
 from collections.abc import Callable
 
@@ -230,6 +231,14 @@ def test_misspelt_settings_are_refused() -> None:
     cluster = EmbeddedCluster()
     with pytest.raises(TypeError):
         cluster.create_topic("t", retention=2)  # type: ignore[call-arg]  # wrong on purpose
+
+
+@pytest.mark.parametrize(("release", "code"), [("3.9", 0), ("4.0", Code.INVALID_TIMESTAMP)])
+async def test_times_ahead_are_limited_since_4_0(release: str, code: int) -> None:
+    async with EmbeddedCluster(release=release) as running, await RawClient.connect(running) as client:
+        running.create_topic("t")
+        ahead = batch(base_timestamp=int(time.time() * 1000) + 2 * 3_600_000)
+        assert (await client.produce("t", ahead, 11)).error_code == code
 
 
 async def test_faults_are_taken_back(cluster: EmbeddedCluster, client: RawClient) -> None:

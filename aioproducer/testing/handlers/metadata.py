@@ -1,7 +1,7 @@
 """Metadata (3): brokers, topics, leaders. Creates an unknown topic if both sides allow it.
 
 Versions 1 to 13. A topic that is created by being asked for is not in that answer yet: the asker has to ask again, as
-with Kafka, where it gets LEADER_NOT_AVAILABLE before 4.0 and UNKNOWN_TOPIC_OR_PARTITION since.
+with Kafka. Clusters with ZooKeeper say LEADER_NOT_AVAILABLE then, later ones UNKNOWN_TOPIC_OR_PARTITION.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from aioproducer.protocol.messages.metadata import (
 from aioproducer.testing.codes import Code, RefusedError
 from aioproducer.testing.faults import WHOLE_TOPIC, Subject
 from aioproducer.testing.handlers.base import Call, Outcome, handler
+from aioproducer.testing.releases import FIRST_WITH_KRAFT
 from aioproducer.testing.state import NO_LEADER, ClusterState, Partition, Topic
 from aioproducer.testing.topics import check_name
 
@@ -82,7 +83,7 @@ def _create(name: str, call: Call) -> Code:
         state.create_topic(name, state.num_partitions, state.default_replication_factor, state.defaults)
     except RefusedError as refusal:
         return refusal.code
-    return Code.UNKNOWN_TOPIC_OR_PARTITION if call.release.kraft else Code.LEADER_NOT_AVAILABLE
+    return Code.UNKNOWN_TOPIC_OR_PARTITION if call.release.at_least(FIRST_WITH_KRAFT) else Code.LEADER_NOT_AVAILABLE
 
 
 def _described(topic: Topic, call: Call) -> MetadataResponseTopic:

@@ -50,10 +50,10 @@ async def test_a_topic_that_is_asked_for_is_made_and_seen_at_the_second_look(
     assert (found.error_code, len(found.partitions), len(found.partitions[0].replica_nodes)) == (0, 1, 3)
 
 
-async def test_before_4_0_the_first_look_says_that_there_is_no_leader() -> None:
-    async with EmbeddedCluster(release="3.9", num_partitions=2) as old, await RawClient.connect(old) as client:
-        assert (await topic(client, "new")).error_code == Code.LEADER_NOT_AVAILABLE
-        assert len((await topic(client, "new")).partitions) == 2
+async def test_with_zookeeper_the_first_look_says_that_there_is_no_leader() -> None:
+    async with EmbeddedCluster(release="2.8", num_partitions=2) as old, await RawClient.connect(old) as client:
+        assert (await topic(client, "new", 9)).error_code == Code.LEADER_NOT_AVAILABLE
+        assert len((await topic(client, "new", 9)).partitions) == 2
 
 
 async def test_topics_are_made_only_if_both_sides_want_it(cluster: EmbeddedCluster, client: RawClient) -> None:
