@@ -25,8 +25,7 @@ def check_topic(topic: object) -> None:
     if topic in (".", "..") or not _LEGAL_TOPIC.match(topic):
         raise InvalidTopicError(
             f"topic={topic[:260]!r} is no name that Kafka allows: use 1 to 249 of a-z, A-Z, 0-9, '.', '_' and '-', "
-            "and not "
-            "'.' or '..' alone"
+            "and not '.' or '..' alone"
         )
 
 
@@ -65,7 +64,7 @@ def check_headers(headers: Iterable[Any]) -> Headers:
         except UnicodeEncodeError as error:
             raise InvalidArgumentError(f"headers: the key {name!r} can not be written as UTF-8: {error}") from error
         if value is not None and type(value) is not bytes:
-            if not isinstance(value, bytearray | memoryview):
+            if not isinstance(value, bytes | bytearray | memoryview):
                 raise ArgumentTypeError(
                     f"headers: the value of {name!r} is {type(value).__name__}: encode it to bytes, or give None"
                 )
@@ -77,7 +76,7 @@ def check_headers(headers: Iterable[Any]) -> Headers:
 def check_callback(on_delivery: object) -> None:
     if not callable(on_delivery):
         raise ArgumentTypeError(f"on_delivery={on_delivery!r} can not be called: give a function of (metadata, error)")
-    if iscoroutinefunction(on_delivery):
+    if iscoroutinefunction(on_delivery) or iscoroutinefunction(type(on_delivery).__call__):
         raise ArgumentTypeError(
             f"on_delivery={on_delivery!r} is a coroutine function, which nobody would await: give a plain function, or "
             "await the delivery"
@@ -93,8 +92,7 @@ def check_size(
         if size > limit:
             raise RecordTooLargeError(
                 f"a record to {topic!r} takes {size} bytes with its overhead, and {option}={limit}: send less, or "
-                "raise "
-                "it (a broker has a limit of its own, message.max.bytes)"
+                "raise it (a broker has a limit of its own, message.max.bytes)"
             )
 
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Generator
-from contextvars import Context
+from contextvars import Context, copy_context
 from typing import Any
 
 from aioproducer.errors import KafkaError
@@ -86,7 +86,7 @@ class Parked(Place):
 
 
 class _GivenUp(Place):
-    """The place of a handle that was cancelled; `outcome` is that of its record if the record went on."""
+    """The place of a handle that was cancelled; `outcome` is that of its record if the record goes on."""
 
     __slots__ = ("message", "outcome")
 
@@ -156,10 +156,8 @@ class Delivery:
         if isinstance(place, _GivenUp):
             return "<Delivery, cancelled>"
         assert isinstance(place, Outcome)
-        where = f"{place.topic}[{place.partition}]"
-        if not place.done:
-            return f"<Delivery to {where}, in a batch>"
-        return f"<Delivery to {where}, failed>" if place.error else f"<Delivery to {where}, acknowledged>"
+        state = "in a batch" if not place.done else "failed" if place.error else "acknowledged"
+        return f"<Delivery to {place.where}, {state}>"
 
     def __await__(self) -> Generator[Any, None, RecordMetadata]:
         place = self._truth()
@@ -179,8 +177,11 @@ class Delivery:
         if isinstance(place, Outcome) and place.done:
             error = place.error_of(self._index)
             if error is not None:
-                # Raised perhaps from many tasks: each starts a traceback of its own.
-                raise error.with_traceback(None)
+                try:
+                    raise error
+                finally:
+                    # Its traceback has this frame: together they would keep the outcome until the next collection.
+                    del error
             return place.metadata_of(self._index)
         if isinstance(place, _GivenUp):
             raise place.cancelled_error()
@@ -199,7 +200,9 @@ class Delivery:
         return self._result(self._place)
 
     def exception(self) -> KafkaError | None:
-        """The error, or None. Raises CancelledError, or InvalidStateError while it is not settled."""
+        """The error, a copy for each call, or None. Raises CancelledError, or InvalidStateError while it is not
+        settled.
+        """
         place = self._place
         if isinstance(place, Outcome) and place.done:
             return place.error_of(self._index)
@@ -212,9 +215,9 @@ class Delivery:
         """
         place = self._place
         if place.done:
-            self.get_loop().call_soon(callback, self, context=context)
+            place.loop.call_soon(callback, self, context=context)
         else:
-            place.subscribe((callback, self, context))
+            place.subscribe((callback, self, context or copy_context()))
 
     def remove_done_callback(self, callback: Callable[[Delivery], object]) -> int:
         """Take a callback back; returns how often it was there."""
@@ -235,7 +238,7 @@ class Delivery:
         else:
             assert isinstance(place, Outcome)
             self._place = _GivenUp(place.loop, place, msg)
-            place.call_soon(place.take_entries(self))
+            place.call_soon(place.take_entries_of(self))
         return True
 
     def get_loop(self) -> asyncio.AbstractEventLoop:
@@ -247,8 +250,18 @@ class Delivery:
         self._place = outcome
         self._index = index
 
+    def expedite(self) -> None:
+        """End the linger of the record's batch, as awaiting does."""
+        if isinstance(self._place, Outcome):
+            self._place.want()
+
+    # What asyncio's `gather` asks a cancelled future for, the first with `return_exceptions`.
+
+    @property
+    def _cancel_message(self) -> object:
+        return self._place.message if isinstance(self._place, _GivenUp) else None
+
     def _make_cancelled_error(self) -> asyncio.CancelledError:
-        """What asyncio's `gather` asks a cancelled future for."""
         assert isinstance(self._place, _GivenUp)
         return self._place.cancelled_error()
 

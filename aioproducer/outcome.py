@@ -14,6 +14,7 @@ import logging
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextvars import Context
+from copy import copy
 from typing import Any, TypeAlias
 
 from aioproducer.errors import KafkaError
@@ -36,30 +37,36 @@ class Place:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
         self.done = False
-        self._entries: list[Entry] | None = None
+        # By argument: thousands may wait for one batch, and be cancelled one by one.
+        self._entries: dict[object, list[Entry]] | None = None
 
     def subscribe(self, entry: Entry) -> None:
-        if self._entries is None:
-            self._entries = [entry]
+        entries = self._entries
+        if entries is None:
+            entries = self._entries = {}
+        argument = entry[1]
+        if argument in entries:
+            entries[argument].append(entry)
         else:
-            self._entries.append(entry)
+            entries[argument] = [entry]
 
     def unsubscribe(self, callback: Callable[[Any], object], argument: object) -> int:
-        """Take the callback off the list wherever it stands with this argument; returns how often it did."""
-        entries = self._entries
-        if not entries:
-            return 0
-        kept = [entry for entry in entries if entry[1] is not argument or entry[0] != callback]
-        self._entries = kept
+        """Take the callback off wherever it stands with this argument; returns how often it did."""
+        entries = self.take_entries_of(argument)
+        kept = [entry for entry in entries if entry[0] != callback]
+        if kept:
+            assert self._entries is not None
+            self._entries[argument] = kept
         return len(entries) - len(kept)
 
-    def take_entries(self, argument: object = None) -> list[Entry]:
-        """Empty the list, or only take those with this argument off it."""
-        entries, self._entries = self._entries or [], None
-        if argument is None:
-            return entries
-        self._entries = [entry for entry in entries if entry[1] is not argument]
-        return [entry for entry in entries if entry[1] is argument]
+    def take_entries(self) -> list[Entry]:
+        """Everybody who waits, who are called by somebody else then."""
+        entries, self._entries = self._entries or {}, None
+        return [entry for group in entries.values() for entry in group]
+
+    def take_entries_of(self, argument: object) -> list[Entry]:
+        """The same of those with this argument alone."""
+        return self._entries.pop(argument, []) if self._entries else []
 
     def call_soon(self, entries: list[Entry]) -> None:
         call_soon = self.loop.call_soon
@@ -115,10 +122,19 @@ class Outcome(Place):
 
     def __repr__(self) -> str:
         state = "pending" if not self.done else f"failed: {self.error!r}" if self.error else f"at {self.base_offset}"
-        return f"<Outcome of {len(self.deltas)} records to {self.topic}[{self.partition}], {state}>"
+        return f"<Outcome of {len(self.deltas)} records to {self.where}, {state}>"
+
+    @property
+    def where(self) -> str:
+        """The partition in words; the topic alone for records that never got one."""
+        return self.topic if self.partition < 0 else f"{self.topic}[{self.partition}]"
 
     def subscribe(self, entry: Entry) -> None:
         super().subscribe(entry)
+        self.want()
+
+    def want(self) -> None:
+        """Somebody is going to wait for this."""
         if self.on_wanted is not None:
             self.on_wanted()
 
@@ -157,8 +173,10 @@ class Outcome(Place):
             error = self.error_of(index)
             try:
                 on_delivery(None if error else self.metadata_of(index), error)
-            except Exception:
-                logger.exception("on_delivery %r raised for a record to %s; it is ignored", on_delivery, self.topic)
+            except (SystemExit, KeyboardInterrupt):
+                raise
+            except BaseException:  # CancelledError too, which is what a cancelled future's result() raises
+                logger.exception("on_delivery %r raised for a record to %s; it is ignored", on_delivery, self.where)
 
     def metadata_of(self, index: int) -> RecordMetadata:
         offset = self.base_offset
@@ -171,7 +189,11 @@ class Outcome(Place):
         return RecordMetadata(self.topic, self.partition, offset, self.base_timestamp + self.deltas[index])
 
     def error_of(self, index: int) -> KafkaError | None:
-        """The error of one record; asking is looking at it."""
+        """The error of one record; asking is looking at it.
+
+        Everybody gets a copy. What is raised collects a traceback and a context, which are nobody else's, and with
+        which the outcome would hold on to the stacks of those who waited.
+        """
         error = self.error
         if error is None:
             return None
@@ -179,8 +201,11 @@ class Outcome(Place):
             self._seen = set()
         self._seen.add(index)
         if self._record_errors is not None:
-            return self._record_errors.get(index, error)
-        return error
+            error = self._record_errors.get(index, error)
+        own = copy(error)
+        own.__cause__ = error.__cause__
+        own.__suppress_context__ = error.__suppress_context__
+        return own
 
     def __del__(self) -> None:
         error = self.error
@@ -193,7 +218,7 @@ class Outcome(Place):
                 "%s: %s",
                 unseen,
                 len(self.deltas),
-                self.topic if self.partition < 0 else f"{self.topic}[{self.partition}]",
+                self.where,
                 type(error).__name__,
                 error,
             )
@@ -202,19 +227,27 @@ class Outcome(Place):
 class Countdown:
     """Waits for many places at once, without a future for each."""
 
-    __slots__ = ("_future", "left")
+    __slots__ = ("_future", "_places", "left")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.left = 0
         self._future = loop.create_future()
+        self._places: list[Place] = []
 
     def wait_for(self, place: Place) -> None:
         self.left += 1
+        self._places.append(place)
         place.subscribe((self._one, self, None))
 
     async def finished(self) -> None:
-        if self.left:
-            await self._future
+        """Return when all of them are done. One that is cancelled leaves nothing behind where it waited."""
+        try:
+            if self.left:
+                await self._future
+        finally:
+            for place in self._places:
+                place.unsubscribe(self._one, self)
+            self._places.clear()
 
     def _one(self, _countdown: object) -> None:
         self.left -= 1

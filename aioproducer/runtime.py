@@ -210,8 +210,9 @@ class Runtime:
 
     def fail_everything(self, error_of: Callable[[Batch], KafkaError]) -> None:
         """Settle all that is not settled."""
-        self.settlement.fail_all(error_of, self._loop.time())
+        # Those that wait first, so that the room which comes free does not let them in.
         self.intake.fail_all(ProducerClosedError("the producer was closed before the record could be accepted"))
+        self.settlement.fail_all(error_of, self._loop.time())
 
     async def _run(self, started: asyncio.Future[None]) -> None:
         try:
@@ -235,8 +236,8 @@ class Runtime:
         error = _failed(cause, Persisted.NO)
         logger.critical("a background task of the producer died, it can not go on", exc_info=cause)
         self._on_failed(error)
-        self.settlement.fail_all(lambda batch: _failed(cause, batch.persisted), self._loop.time())
         self.intake.fail_all(error)
+        self.settlement.fail_all(lambda batch: _failed(cause, batch.persisted), self._loop.time())
 
     def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         if self._group is None:

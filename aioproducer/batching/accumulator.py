@@ -9,7 +9,8 @@ record goes, and who waits when there is no room, is `intake`'s; what may be in 
    everything younger.
 3. A partition is ready when its oldest batch is sealed, urgent, or has lingered; and its retry time has come; and the
    gate is open.
-4. Nothing is scanned: a change to a partition looks at that partition alone, and lists it with its leader's `NodeQueue`.
+4. A change to a partition looks at that partition alone, and lists it with its leader's `NodeQueue` if it is ready;
+   nobody goes through the others.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from functools import partial
-from itertools import count, takewhile
+from itertools import count
 from typing import TYPE_CHECKING, Protocol
 
 from aioproducer.batching.batch import Batch, State
@@ -90,11 +91,6 @@ class Accumulator:
         """Bytes of `buffer_memory` in use."""
         return self.buffer_memory - self.available
 
-    @property
-    def nodes(self) -> Sequence[NodeQueue]:
-        """Every broker that has led a partition we wrote to."""
-        return tuple(self._nodes.values())
-
     # Records in
 
     def append(
@@ -148,7 +144,7 @@ class Accumulator:
         self.unsettled[batch] = None
         if self._linger <= 0:
             batch.urgent = True
-        self._arm_linger(queue)
+        self._arm(queue)
         self._look(queue)
         return size + HEADER_SIZE
 
@@ -204,7 +200,7 @@ class Accumulator:
         A batch that alone is larger goes alone. One batch per partition, for brokers accept no more in a request.
         """
         for queue in node.due(now):
-            self._timer_came(queue, node, now)
+            self._timer_came(queue, now)
         node.drained_at = now
         taken: list[Batch] = []
         size = 0
@@ -222,6 +218,7 @@ class Accumulator:
                 self._close(batch)
             queue.batches.popleft()
             batch.move(State.IN_FLIGHT)
+            queue.taken[batch] = None
             queue.in_flight += 1
             self._gate.stamp(batch)
             size += batch.wire_size
@@ -232,6 +229,7 @@ class Accumulator:
 
     def answered(self, batch: Batch) -> None:
         """A sender has no more to do with the batch: answered, or its connection is over."""
+        del batch.queue.taken[batch]
         batch.queue.in_flight -= 1
 
     def requeue(self, batch: Batch, retry_at: float) -> None:
@@ -240,11 +238,16 @@ class Accumulator:
         queue = batch.queue
         queue.put_back(batch)
         queue.retry_at = max(queue.retry_at, retry_at)
-        if queue.node is not None:
-            queue.node.look_at(queue, queue.retry_at)
+        self._arm(queue)
 
     def settle(self, batch: Batch) -> None:
-        """The batch is over: its bytes are given back. Its outcome is settled by the caller."""
+        """The batch is over: its bytes are given back. Its outcome is settled by the caller.
+
+        One that a sender has is abandoned instead, and is settled when the sender has no more to do with it.
+        """
+        if batch in batch.queue.taken:
+            self.abandon(batch)
+            return
         if batch.state is State.OPEN:
             self._close(batch)
         if batch.state is State.QUEUED:
@@ -256,9 +259,7 @@ class Accumulator:
         self._look(batch.queue)
 
     def abandon(self, batch: Batch) -> None:
-        """The callers have their error, but a request with the batch is unanswered: the bytes stay in use until
-        it is.
-        """
+        """The callers have their error, but a sender has the batch: the bytes stay in use until it is `answered`."""
         self.unsettled.pop(batch, None)
         batch.move(State.ABANDONED)
 
@@ -297,9 +298,9 @@ class Accumulator:
         queue.accepted_by = None
         queue.node = None if leader == NO_LEADER else self._node(leader)
         queue.listed = False
-        queue.linger_armed = False
+        queue.timer_at = None
         queue.retry_at = 0.0
-        self._arm_linger(queue)
+        self._arm(queue)
         self._look(queue)
 
     def look_again(self, queue: PartitionQueue) -> None:
@@ -311,8 +312,7 @@ class Accumulator:
         queue = batch.queue
         if queue.batches and queue.batches[0].number < batch.number:
             return True
-        older = takewhile(lambda other: other.number < batch.number, self.unsettled)
-        return any(other.queue is queue for other in older)
+        return any(other.number < batch.number and other.state is State.IN_FLIGHT for other in queue.taken)
 
     def look_at_all(self) -> None:
         """Something the gate goes by has changed for every partition."""
@@ -341,21 +341,21 @@ class Accumulator:
         if not queue.listed and queue.node is not None and self._is_ready(queue):
             queue.node.put(queue)
 
-    def _arm_linger(self, queue: PartitionQueue) -> None:
-        batch = queue.open
-        if batch is None or batch.urgent or queue.linger_armed or queue.node is None:
+    def _arm(self, queue: PartitionQueue) -> None:
+        """Have the partition looked at when the time comes that it waits for: its retry, or the end of its linger."""
+        node, batch = queue.node, queue.open
+        if node is None:
             return
-        queue.linger_armed = True
-        queue.node.look_at(queue, batch.created_at + self._linger)
+        if queue.retry_at:
+            node.look_at(queue, queue.retry_at)
+        elif batch is not None and not batch.urgent:
+            node.look_at(queue, batch.created_at + self._linger)
 
-    def _timer_came(self, queue: PartitionQueue, node: NodeQueue, now: float) -> None:
-        if queue.node is not node:
-            return
-        if queue.retry_at and queue.retry_at <= now:
+    def _timer_came(self, queue: PartitionQueue, now: float) -> None:
+        if queue.retry_at <= now:
             queue.retry_at = 0.0
         batch = queue.open
         if batch is not None and batch.created_at + self._linger <= now:
             batch.urgent = True
-        queue.linger_armed = False
-        self._arm_linger(queue)
+        self._arm(queue)
         self._look(queue)

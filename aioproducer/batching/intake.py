@@ -3,16 +3,18 @@
 It decides who waits for what, how long, and who is next. It does not block, and it does not know the loop: the
 producer tells it the time, and that metadata came or bytes were given back.
 
-1. A record goes straight into a batch if nobody who was earlier has to wait: for its topic, or for room. 2. Records
-for a topic, or a partition, that the metadata does not know wait in the topic's line; when it comes they go on in
-call order. Records for partitions that are known pass them by, for order is a matter of one partition. 3. Records
-without room wait in one line for all topics, first in, first out; those that fit are let in when bytes are given
-back. 4. Who has waited `max_block_ms` in all gets an error that says for what.
+1. A record goes straight into a batch if nobody who was earlier has to wait: for its topic, or for room.
+2. Records for a topic, or a partition, that the metadata does not know wait in the topic's line; when it comes they go
+   on in call order. Records for partitions that are known pass them by, for order is a matter of one partition.
+3. Records without room wait in one line for all topics, first in, first out; those that fit are let in when bytes are
+   given back.
+4. Who has waited `max_block_ms` in all gets an error that says for what.
+5. Who stops waiting leaves every line at once, and nothing of him is kept.
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
@@ -23,7 +25,6 @@ from aioproducer.delivery import Delivery, Parked
 from aioproducer.errors import BufferFullError, KafkaError, MetadataTimeoutError, PartitionerError
 from aioproducer.models import Headers
 from aioproducer.outcome import OnDelivery, Outcome
-from aioproducer.records.batch import HEADER_SIZE
 
 
 class Park(Protocol):
@@ -60,8 +61,8 @@ class Intake:
         on_parked: Callable[[], None],
         on_all_accepted: Callable[[], None],
     ) -> None:
-        """`on_new_topic` has the metadata asked for; `on_parked` has `deadline` looked at; `on_all_accepted` ends
-        `drain()`.
+        """`on_new_topic` has the metadata asked for; `on_parked` has `expire` called, now and at the `deadline`, for
+        others wait than before; `on_all_accepted` ends `drain()`.
         """
         self.topics: dict[str, Topic] = {}
         self._accumulator = accumulator
@@ -73,7 +74,8 @@ class Intake:
         self._on_parked = on_parked
         self._on_all_accepted = on_all_accepted
         self._parked: OrderedDict[Parked, None] = OrderedDict()
-        self._line: deque[Parked] = deque()
+        self._line: OrderedDict[Parked, None] = OrderedDict()
+        self._resting: dict[str, Topic] = {}
         self._hurried = False
 
     def __repr__(self) -> str:
@@ -100,7 +102,8 @@ class Intake:
         """The topic, known or not; a new one is asked for."""
         topic = self.topics.get(name)
         if topic is None:
-            topic = self.topics[name] = Topic(name, self._accumulator, self._placement)
+            topic = self._resting.pop(name, None) or Topic(name, self._accumulator, self._placement)
+            self.topics[name] = topic
             self._on_new_topic(name)
         return topic
 
@@ -117,7 +120,8 @@ class Intake:
         on_delivery: OnDelivery | None,
     ) -> Delivery | None:
         """Add a record to a batch that is open already, which is the way of nearly all; None if that can not be, and
-        `accept` has to look closer. Raises PartitionerError."""
+        `accept` has to look closer.
+        """
         if self._line:
             return None
         if partition is None and topic.sticks and (key is None or topic.ignores_keys):
@@ -158,8 +162,9 @@ class Intake:
         on_delivery: OnDelivery | None,
         now: float,
     ) -> Delivery:
-        """Add a record that `append` did not take to a new batch, or park it. Raises PartitionerError; nothing is
-        kept then.
+        """Add a record that `append` did not take to a new batch, or park it.
+
+        Raises PartitionerError, and nothing is kept then; for a record that has to wait it is in the delivery.
         """
         parked = self._park(topic.name, key, value, headers, partition, timestamp_ms, on_delivery)
         known = topic.knows(partition)
@@ -170,9 +175,9 @@ class Intake:
         parked.deadline = now + self._max_block
         self._parked[parked] = None
         if known:
-            self._wait_for_room(parked)
+            self._wait_for_room(topic, parked)
         else:
-            topic.parked.append(parked)
+            topic.parked[parked] = None
             if topic.partitions is not None:
                 self._on_new_topic(topic.name)
         self._on_parked()
@@ -184,11 +189,11 @@ class Intake:
         sticky = partition is None and topic.is_sticky(key)
         queue = topic.place(key, value, now) if partition is None else topic.queue(partition)
         size = self._append(queue, parked)
-        if not size and partition is None and queue.open is not None and self._accumulator.available > HEADER_SIZE:
-            # Its batch is full: the moment to go to another partition.
+        rest = 0 if size or queue.open is None else queue.open.limit - queue.open.builder.size
+        if not size and partition is None and queue.open is not None and rest <= self._accumulator.available:
+            # Its batch is full, for memory there is: the moment to go to another partition.
             if sticky:
                 # What is left of the batch counts as produced, so that the visit to a partition ends with a batch.
-                rest = queue.open.limit - queue.open.builder.size
                 moved = topic.sticky.appended(rest, batch_open=False)
                 if moved:
                     self._accumulator.seal(queue)
@@ -202,7 +207,7 @@ class Intake:
             size = self._accumulator.open_batch(queue, key, value, parked.headers, parked.timestamp_ms, now)
         if not size:
             if not sticky:
-                parked.partition = queue.partition  # a partitioner is asked once per record
+                parked.partition = queue.partition  # a partitioner is not asked again at each attempt
             return False
         if sticky and topic.sticky.appended(size, batch_open=True):
             topic.end_visit()
@@ -214,8 +219,9 @@ class Intake:
     def _append(self, queue: PartitionQueue, parked: Parked) -> int:
         return self._accumulator.append(queue, parked.key, parked.value, parked.headers, parked.timestamp_ms)
 
-    def _wait_for_room(self, parked: Parked) -> None:
-        self._line.append(parked)
+    def _wait_for_room(self, topic: Topic, parked: Parked) -> None:
+        self._line[parked] = None
+        topic.in_line += 1
         if not self._hurried:
             self._hurried = True
             self._accumulator.hurry()
@@ -225,8 +231,12 @@ class Intake:
     def forget(self, name: str) -> None:
         """The topic has not been used for long; the next record for it asks for its metadata again."""
         topic = self.topics.get(name)
-        if topic is not None and not topic.busy:
-            del self.topics[name]
+        if topic is None or topic.busy:
+            return
+        del self.topics[name]
+        if topic.sequenced:
+            topic.rest()
+            self._resting[name] = topic
 
     def topic_known(self, name: str, leaders: Sequence[int], now: float) -> None:
         """The metadata has told of the topic: its partitions' leaders, -1 for none."""
@@ -234,26 +244,19 @@ class Intake:
         if topic is None:
             return
         topic.update(leaders)
-        still: deque[Parked] = deque()
-        parked_now, topic.parked = topic.parked, still
-        for parked in parked_now:
-            if parked.done:
-                continue
-            if topic.knows(parked.partition):
-                if self._line or not self._let_in_or_fail(topic, parked, now):
-                    self._wait_for_room(parked)
-            else:
-                still.append(parked)
+        for parked in tuple(topic.parked):
+            if topic.knows(parked.partition) and (self._line or not self._let_in_or_fail(topic, parked, now)):
+                del topic.parked[parked]
+                self._wait_for_room(topic, parked)
         self._tell()
 
     def advance(self, now: float) -> None:
         """Bytes were given back: let in those that wait for room, in their order, as far as they fit."""
         line = self._line
         while line:
-            parked = line[0]
-            if not parked.done and not self._let_in_or_fail(self.topics[parked.topic], parked, now):
+            parked = next(iter(line))
+            if not self._let_in_or_fail(self.topics[parked.topic], parked, now):
                 return
-            line.popleft()
         self._tell()
 
     def _let_in_or_fail(self, topic: Topic, parked: Parked, now: float) -> bool:
@@ -263,14 +266,22 @@ class Intake:
         except PartitionerError as error:
             self._fail([parked], error)
         else:
-            del self._parked[parked]
+            self._leave(parked)
         return True
 
-    def _withdrawn(self, parked: Parked) -> None:
-        del self._parked[parked]
+    def _leave(self, parked: Parked) -> None:
+        """This record does not wait any more."""
         topic = self.topics[parked.topic]
-        if parked in topic.parked:
-            topic.parked.remove(parked)
+        del self._parked[parked]
+        if parked in self._line:
+            del self._line[parked]
+            topic.in_line -= 1
+        else:
+            del topic.parked[parked]
+
+    def _withdrawn(self, parked: Parked) -> None:
+        self._leave(parked)
+        self._tell()
         self._on_parked()
 
     def _tell(self) -> None:
@@ -311,7 +322,6 @@ class Intake:
     def fail_all(self, error: KafkaError) -> None:
         """Fail everybody who waits."""
         self._fail(tuple(self._parked), error)
-        self._line.clear()
         self._tell()
 
     def _fail(self, group: Iterable[Parked], error: KafkaError) -> None:
@@ -321,18 +331,16 @@ class Intake:
         for name, members in by_topic.items():
             outcome = self._refuse(name, [parked.timestamp_ms for parked in members])
             for index, parked in enumerate(members):
-                del self._parked[parked]
+                self._leave(parked)
                 parked.move_to(outcome, index)
-            topic = self.topics[name]
-            topic.parked = deque(parked for parked in topic.parked if not parked.done)
             outcome.fail(error)
 
     def _full_error(self, parked: Parked, now: float) -> KafkaError:
         return BufferFullError(
             f"no room for a record to {parked.topic} within {now - parked.since:.3f} s (max_block_ms): "
             f"{self._accumulator.buffered} of {self._accumulator.buffer_memory} bytes of buffer_memory are in use "
-            "by records that "
-            "no broker has acknowledged yet; look at the brokers, await drain() while sending, or raise buffer_memory"
+            "by records that no broker has acknowledged yet; look at the brokers, await drain() while sending, or "
+            "raise buffer_memory"
         )
 
 

@@ -1,7 +1,8 @@
 """What one broker has to be sent: the partitions that are ready now, and when to look at the others again.
 
-Linger and retry backoff are entries of one heap, so that a sender has one timer. What counts as ready is the
-accumulator's rule.
+Linger and retry backoff are entries of one heap, so that a sender has one timer, and a partition has one entry that
+counts: its `timer_at`. An entry that does not agree with it, or whose partition has another leader by now, is void.
+What counts as ready is the accumulator's rule.
 """
 
 from __future__ import annotations
@@ -39,7 +40,13 @@ class NodeQueue:
     @property
     def next_look(self) -> float | None:
         """When a timer is due, in loop seconds; None without one."""
-        return self._timers[0][0] if self._timers else None
+        timers = self._timers
+        while timers:
+            when, _, queue = timers[0]
+            if queue.node is self and queue.timer_at == when:
+                return when
+            heappop(timers)
+        return None
 
     def stalled(self, now: float, patience: float) -> bool:
         """Whether something has been ready for `patience` seconds and no sender came for it (KIP-794)."""
@@ -55,15 +62,20 @@ class NodeQueue:
             self.wake()
 
     def look_at(self, queue: PartitionQueue, when: float) -> None:
-        """Have this partition looked at again at `when`."""
+        """Have this partition looked at again at `when`, or before if it has a timer that comes first."""
+        if queue.timer_at is not None and queue.timer_at <= when:
+            return
+        queue.timer_at = when
         entry = (when, next(self._numbers), queue)
         heappush(self._timers, entry)
         if self._timers[0] is entry:
             self.wake()
 
     def due(self, now: float) -> list[PartitionQueue]:
-        """The partitions whose timers have come."""
+        """The partitions whose timers have come. They have none any more."""
         queues = []
-        while self._timers and self._timers[0][0] <= now:
-            queues.append(heappop(self._timers)[2])
+        while (when := self.next_look) is not None and when <= now:
+            queue = heappop(self._timers)[2]
+            queue.timer_at = None
+            queues.append(queue)
         return queues

@@ -22,12 +22,14 @@ NO_GAP = -1
 
 
 class PartitionQueue:
-    """`batches` are those not in flight, oldest first; `open` is the last of them while it takes records.
+    """`batches` are those that no sender has, oldest first; `open` is the last of them while it takes records.
 
-    in_flight: batches taken by senders and not answered. accepted_by: the leader that acknowledged a batch since it
-    became leader; None before it has. retry_at: not before this time (loop seconds), 0 for at once. identity: the
-    (producer id, epoch) that `next_sequence` counts for. unresolved: a sequence of that identity was given to records
-    that are not, or may not be, in the log.
+    taken: the batches that senders have; in_flight: how many. listed: it stands in its node's `ready`. retry_at: not
+    before this time (loop seconds), 0 for at once. timer_at: when its node looks at it again, None without a timer.
+    reports: the outcomes that owe `on_delivery` calls, in call order. wanted: is called when somebody waits for the
+    open batch. For the gate: accepted_by, the leader that acknowledged a batch since it became leader, None before it
+    has; identity, the (producer id, epoch) that `next_sequence` counts for; gap, the number of the youngest batch that
+    was given up with a sequence of that identity, NO_GAP without one.
     """
 
     __slots__ = (
@@ -37,7 +39,6 @@ class PartitionQueue:
         "identity",
         "in_flight",
         "leader",
-        "linger_armed",
         "listed",
         "next_sequence",
         "node",
@@ -45,6 +46,8 @@ class PartitionQueue:
         "partition",
         "reports",
         "retry_at",
+        "taken",
+        "timer_at",
         "topic",
         "wanted",
     )
@@ -56,11 +59,12 @@ class PartitionQueue:
         self.node: NodeQueue | None = None
         self.batches: deque[Batch] = deque()
         self.open: Batch | None = None
+        self.taken: dict[Batch, None] = {}
         self.in_flight = 0
         self.accepted_by: int | None = None
         self.retry_at = 0.0
         self.listed = False
-        self.linger_armed = False
+        self.timer_at: float | None = None
         self.reports: deque[Outcome] = deque()
         self.wanted: Callable[[], None] | None = None
         self.identity: tuple[int, int] | None = None

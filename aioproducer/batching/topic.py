@@ -7,13 +7,13 @@ comes from the metadata.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from aioproducer.batching.accumulator import Accumulator
 from aioproducer.batching.partition_queue import NO_LEADER, PartitionQueue
+from aioproducer.errors import PartitionerError
 from aioproducer.partitioning.base import Partitioner, Partitions, choose
 from aioproducer.partitioning.murmur2 import partition_for_key
 from aioproducer.partitioning.sticky import StickyPartition
@@ -39,7 +39,7 @@ class Placement:
 
 class Topic:
     """`partitions` is None until the metadata has told of the topic. `parked` are the records that wait for that, in
-    call order.
+    call order; `in_line` counts those that wait for room.
     """
 
     __slots__ = (
@@ -48,6 +48,7 @@ class Topic:
         "_placement",
         "_queues",
         "ignores_keys",
+        "in_line",
         "name",
         "parked",
         "partitions",
@@ -59,7 +60,8 @@ class Topic:
     def __init__(self, name: str, accumulator: Accumulator, placement: Placement) -> None:
         self.name = name
         self.partitions: Partitions | None = None
-        self.parked: deque[Parked] = deque()
+        self.parked: dict[Parked, None] = {}
+        self.in_line = 0
         self.sticky = StickyPartition(placement.batch_size)
         self.sticky_queue: PartitionQueue | None = None
         self.sticks = placement.partitioner is None
@@ -74,7 +76,8 @@ class Topic:
 
     def update(self, leaders: Sequence[int]) -> None:
         """The leaders of all partitions as the metadata tells them now, -1 for none. Partitions never get fewer here:
-        one that is gone has no leader, so that its records end with their delivery time."""
+        one that is gone has no leader, so that its records end with their delivery time.
+        """
         known = len(self._queues)
         if len(leaders) < known:
             leaders = (*leaders, *(NO_LEADER for _ in range(known - len(leaders))))
@@ -85,6 +88,22 @@ class Topic:
         for queue in self._queues:
             if queue is not None:
                 self._accumulator.lead(queue, leaders[queue.partition])
+        if self.sticky_queue is not None and self.sticky_queue.leader == NO_LEADER:
+            self.end_visit()
+
+    def rest(self) -> None:
+        """The topic is not used any more, for now: know nothing of it until `update`, but where its sequences are."""
+        self.partitions = None
+        self.end_visit()
+        for queue in self._queues:
+            if queue is not None:
+                # Who led it meanwhile is not known, nor whether the broker still remembers this producer.
+                queue.accepted_by = None
+
+    @property
+    def sequenced(self) -> bool:
+        """Whether a broker may know this producer by sequences of this topic, which have to go on."""
+        return any(queue is not None and queue.identity is not None for queue in self._queues)
 
     def queue(self, partition: int) -> PartitionQueue:
         queue = self._queues[partition]
@@ -96,9 +115,9 @@ class Topic:
     @property
     def busy(self) -> bool:
         """Whether records of it are on their way."""
-        return bool(self.parked) or any(
-            queue is not None and (queue.batches or queue.in_flight) for queue in self._queues
-        )
+        if self.parked or self.in_line:
+            return True
+        return any(queue is not None and (queue.batches or queue.in_flight) for queue in self._queues)
 
     def knows(self, partition: int | None) -> bool:
         """Whether a record for this partition, None for any, can go on."""
@@ -132,11 +151,20 @@ class Topic:
         self.sticky_queue = None
 
     def new_batch(self, previous: int) -> bool:
-        """A record does not fit the batch on `previous`: whether the user's partitioner wants to choose again."""
-        hook = getattr(self._placement.partitioner, "on_new_batch", None)
+        """A record does not fit the batch on `previous`: whether the user's partitioner wants to choose again.
+
+        Raises PartitionerError.
+        """
+        partitioner = self._placement.partitioner
+        hook = getattr(partitioner, "on_new_batch", None)
         if hook is None:
             return False
-        hook(self.name, self.partitions, previous)
+        try:
+            hook(self.name, self.partitions, previous)
+        except Exception as error:
+            raise PartitionerError(
+                f"on_new_batch of the partitioner {partitioner!r} raised {error!r} for topic {self.name!r}"
+            ) from error
         return True
 
     def _loads(self, now: float) -> list[int] | None:

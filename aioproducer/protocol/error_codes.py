@@ -164,7 +164,7 @@ _ROWS = (
     ErrorCode(
         31,
         "CLUSTER_AUTHORIZATION_FAILED",
-        "not allowed on the cluster; grant this client IDEMPOTENT_WRITE, then make a new producer",
+        "not allowed on the cluster; grant this client IDEMPOTENT_WRITE, or set enable_idempotence=False",
         fatal=True,
         error_class=errors.ClusterAuthorizationError,
     ),

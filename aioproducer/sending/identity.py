@@ -87,10 +87,13 @@ class IdentityKeeper:
         if response.error_code:
             if error_code(response.error_code).retriable:
                 return broker_error(response.error_code, "asking for a producer id")
-            return broker_error(
+            refusal = broker_error(
                 response.error_code,
                 "asking for a producer id, which idempotence needs (allow IdempotentWrite, or set "
                 "enable_idempotence=False)",
             )
+            # What is fatal on a produce request is not here: the next attempt may get an id.
+            refusal.fatal = False
+            return refusal
         self._on_identity(response.producer_id, response.producer_epoch)
         return None

@@ -12,7 +12,6 @@ from enum import Enum, auto
 from aioproducer.protocol.error_codes import ErrorCode
 
 NONE = 0
-MESSAGE_TOO_LARGE = 10
 NETWORK_EXCEPTION = 13
 OUT_OF_ORDER_SEQUENCE_NUMBER = 45
 DUPLICATE_SEQUENCE_NUMBER = 46
@@ -44,11 +43,12 @@ SEQUENCE_ERRORS: Mapping[int, tuple[Action, Action]] = {
 }
 
 
-def judge(row: ErrorCode, *, sequenced: bool, oldest: bool, may_retry: bool) -> Action:
+def judge(row: ErrorCode, *, sequenced: bool, oldest: bool, void: bool, may_retry: bool) -> Action:
     """The action for a batch whose answer is this row.
 
-    `oldest`: nothing older of its partition is unsettled. `may_retry`: neither `retries` nor `delivery_timeout_ms` is
-    used up.
+    `oldest`: nothing older of its partition is unsettled; it counts for sequence errors only. `void`: its partition has
+    begun anew since it got its sequence, and no log has it under that one. `may_retry`: neither `retries` nor
+    `delivery_timeout_ms` is used up.
     """
     if row.code == NONE:
         return Action.ACKNOWLEDGE
@@ -58,4 +58,6 @@ def judge(row: ErrorCode, *, sequenced: bool, oldest: bool, may_retry: bool) -> 
         return Action.FAIL
     if sequenced and row.code in SEQUENCE_ERRORS:
         return SEQUENCE_ERRORS[row.code][oldest]
-    return Action.RETRY if row.retriable else Action.FAIL
+    if not row.retriable:
+        return Action.FAIL
+    return Action.RESTART if void else Action.RETRY

@@ -21,7 +21,7 @@ from aioproducer.batching.accumulator import Accumulator
 from aioproducer.batching.batch import Batch, State
 from aioproducer.batching.node_queue import NodeQueue
 from aioproducer.cluster.links import BrokerLink
-from aioproducer.errors import KafkaError, ProtocolError
+from aioproducer.errors import KafkaError
 from aioproducer.models import Acks
 from aioproducer.network.connection import Connection
 from aioproducer.protocol.messages.produce import NodeEndpoint, ProduceResponse
@@ -85,19 +85,26 @@ class Sender:
             await self._until_ready()
             try:
                 connection = await self._link.connection()
-            except KafkaError:
-                # The link itself keeps the pause before its next attempt.
+            except KafkaError as error:
+                self._settlement.unreachable(self.node_id, error)
                 self._on_unreachable()
+                # The link itself keeps the pause before its next attempt; but one that is closed for good refuses at
+                # once, and the loop has to go on to cancel this task.
+                await asyncio.sleep(0)
                 continue
+            self._settlement.reachable(self.node_id)
             await self._serve(connection)
 
     async def _until_ready(self) -> None:
         """Return when there is something to send: a connection that nobody needs is not made."""
         node = self._node
-        while not node.ready:
-            next_look = node.next_look
-            if next_look is not None and next_look <= self._clock():
+        while not any(queue.batches for queue in node.ready):
+            now, next_look = self._clock(), node.next_look
+            if next_look is not None and next_look <= now:
                 return
+            if node.ready:
+                # What was ready has been given up since, and is to be listed again when there is something new.
+                self._accumulator.drain(node, now, 0)
             await self._alarm.wait(next_look)
 
     async def _serve(self, connection: Connection) -> None:
@@ -130,18 +137,21 @@ class Sender:
         return []
 
     async def _transmit(self, connection: Connection, batches: Sequence[Batch], slots: asyncio.Semaphore) -> None:
-        for batch in batches:
-            if batch.records is None:
-                await self._encode(batch)
-        if connection.closed:
-            self._lost(batches, connection)
-            return
         options = self._options
-        # A batch can have expired while it was compressed.
+        if fresh := [batch for batch in batches if batch.records is None]:
+            await self._encode(fresh)
+        if connection.error is not None:
+            slots.release()
+            self._settlement.lost(batches, connection.error, self.node_id, self._clock())
+            return
+        # Some can have been given up while they were compressed.
         late = [batch for batch in batches if batch.state is not State.IN_FLIGHT]
         if late:
-            self._settlement.lost(late, ProtocolError("expired before it was written"), self.node_id, self._clock())
+            self._settlement.not_written(late, self._clock())
             batches = [batch for batch in batches if batch.state is State.IN_FLIGHT]
+            if not batches:
+                slots.release()
+                return
         ids = topic_ids(batches, self._topic_id_of)
         try:
             version = pick_version(connection.versions, ids, options.codec.name)
@@ -169,20 +179,28 @@ class Sender:
         else:
             if options.acks is Acks.NONE:
                 answered(None)
+                # Without answers to wait for, a full buffer would go out in one turn of the loop.
+                await asyncio.sleep(0)
 
-    async def _encode(self, batch: Batch) -> None:
+    async def _encode(self, batches: Sequence[Batch]) -> None:
+        """Bring the records of batches that are sent for the first time into the form they have on the wire."""
         codec = self._options.codec
-        section = batch.builder.build()
-        if codec.id:
-            if len(section) > codec.inline_limit:
-                compressed = await anyio.to_thread.run_sync(codec.compress, section)
+        sections = [batch.builder.build() for batch in batches]
+        if not codec.id:
+            for batch, section in zip(batches, sections, strict=True):
+                batch.load(section, 0)
+            return
+        # It is the sum that would keep the loop, and one visit to the thread is enough for all.
+        if sum(map(len, sections)) > codec.inline_limit:
+            compressed = await anyio.to_thread.run_sync(_compress, codec, sections)
+        else:
+            compressed = _compress(codec, sections)
+        for batch, section, smaller in zip(batches, sections, compressed, strict=True):
+            self._accumulator.ratios.observe(batch.queue.topic, len(smaller) / len(section))
+            if len(smaller) < len(section):
+                batch.load(smaller, codec.id)
             else:
-                compressed = codec.compress(section)
-            self._accumulator.ratios.observe(batch.queue.topic, len(compressed) / len(section))
-            if len(compressed) < len(section):
-                batch.load(compressed, codec.id)
-                return
-        batch.load(section, 0)
+                batch.load(section, 0)
 
     def _answered(
         self, batches: Sequence[Batch], ids: TopicIds, slots: asyncio.Semaphore, answer: Response | KafkaError | None
@@ -203,6 +221,6 @@ class Sender:
             assert isinstance(answer, KafkaError)
             self._settlement.lost(batches, answer, self.node_id, now)
 
-    def _lost(self, batches: Sequence[Batch], connection: Connection) -> None:
-        assert connection.error is not None
-        self._settlement.lost(batches, connection.error, self.node_id, self._clock())
+
+def _compress(codec: Codec, sections: Sequence[bytes]) -> list[bytes]:
+    return [codec.compress(section) for section in sections]

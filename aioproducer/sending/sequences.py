@@ -4,13 +4,15 @@ It is the accumulator's gate. Getting a producer id from a broker is `identity`'
 `retry`'s.
 
 1. A sequence is given once, when a batch is first taken for sending. A retry keeps it, for the broker may know the
-batch by it. 2. A retry goes alone: nothing else of its partition is in flight when it leaves, and it is the oldest.
+   batch by it.
+2. A retry goes alone: nothing else of its partition is in flight when it leaves, and it is the oldest.
 3. A second batch of a partition goes beside the first only if the leader has accepted one before: a broker takes any
-first sequence from a producer it does not know, so the second could be stored without the first. A new leader has to
-accept one again. 4. A batch that is given up after it got a sequence leaves a gap that the broker may not pass.
-Nothing new is sent behind it until those that have a sequence are through; then the epoch is raised and the partition
-starts again at 0. An acknowledgement of a younger batch shows that there is no gap. 5. Other partitions go on under
-the epoch they have, until nothing of theirs is in flight.
+   first sequence from a producer it does not know, so the second could be stored without the first. A new leader has
+   to accept one again.
+4. A batch that is given up after it got a sequence leaves a gap that the broker may not pass. Nothing new is sent
+   behind it until those that have a sequence are through; then the epoch is raised and the partition starts again at
+   0. A late acknowledgement of that batch, or of a younger one, shows that there is no gap.
+5. Other partitions go on under the epoch they have, until nothing of theirs is in flight.
 
 Without idempotence, batches have no sequence, and only the number in flight is kept.
 """
@@ -66,6 +68,8 @@ class Sequencer:
         if queue.identity != self.identity:
             queue.identity = self.identity
             queue.next_sequence = 0
+            # Rule 3 anew: it may be a producer id that the leader does not know.
+            queue.accepted_by = None
         assert queue.identity is not None
         batch.producer_id, batch.producer_epoch = queue.identity
         batch.base_sequence = queue.next_sequence
@@ -78,7 +82,7 @@ class Sequencer:
         queue = batch.queue
         if leader == queue.leader:
             queue.accepted_by = leader
-        if batch.number > queue.gap:
+        if batch.number >= queue.gap:
             queue.gap = NO_GAP
 
     def given_up(self, batch: Batch) -> None:
@@ -111,12 +115,10 @@ class Sequencer:
             self._bump(queue)
         return doomed
 
-    def close_gap(self, queue: PartitionQueue) -> bool:
-        """Raise the epoch if a gap stands in the way of this partition's new batches; returns whether it did."""
-        if queue.gap == NO_GAP or queue.in_flight or (queue.batches and queue.batches[0].sequenced):
-            return False
-        self._bump(queue)
-        return True
+    def close_gap(self, queue: PartitionQueue) -> None:
+        """Raise the epoch if a gap, and nothing else, stands in the way of this partition's new batches."""
+        if queue.gap != NO_GAP and not queue.in_flight and not (queue.batches and queue.batches[0].sequenced):
+            self._bump(queue)
 
     def _bump(self, queue: PartitionQueue) -> None:
         # A partition that is not under the producer's epoch any more only has to come up to it.

@@ -50,6 +50,7 @@ class Settlement:
         self._on_stale_metadata = on_stale_metadata
         self._on_room = on_room
         self._on_fatal = on_fatal
+        self._unreachable: dict[int, KafkaError] = {}
 
     def answered(
         self,
@@ -76,6 +77,21 @@ class Settlement:
         self._on_stale_metadata()
         self._on_room(now)
 
+    def not_written(self, batches: Sequence[Batch], now: float) -> None:
+        """These batches were given up while a sender had them, and it has not written them."""
+        for batch in batches:
+            self._accumulator.answered(batch)
+            self._over(batch)
+        self._on_room(now)
+
+    def unreachable(self, node_id: int, error: KafkaError) -> None:
+        """A broker can not be connected to; batches for it whose time is over meanwhile say why."""
+        self._unreachable[node_id] = error
+
+    def reachable(self, node_id: int) -> None:
+        """There is a connection to the broker."""
+        self._unreachable.pop(node_id, None)
+
     def written_unanswered(self, batches: Sequence[Batch], now: float) -> None:
         """With acks=0: the bytes are on their way, and no answer will come."""
         for batch in batches:
@@ -100,13 +116,15 @@ class Settlement:
             self._on_room(now)
 
     def fail_all(self, error_of: Callable[[Batch], KafkaError], now: float) -> None:
-        """Fail every batch that is not settled."""
-        for batch in tuple(self._accumulator.unsettled):
-            self._fail(batch, error_of(batch))
-        self._on_room(now)
+        """Fail every batch that is not settled, and what comes into the buffer because of the room that makes."""
+        while self._accumulator.unsettled:
+            for batch in tuple(self._accumulator.unsettled):
+                self._fail(batch, error_of(batch))
+            self._on_room(now)
 
     def _lost(self, batch: Batch, error: KafkaError, node_id: int, now: float) -> None:
-        batch.possibly_persisted |= batch.written
+        # One that was sent behind a batch that is refused for its sequence is refused for the same reason.
+        batch.possibly_persisted |= batch.written and not self._sequencer.restarted(batch)
         batch.written = False
         self._act(batch, error_code(NETWORK_EXCEPTION), error, None, node_id, now)
 
@@ -132,17 +150,21 @@ class Settlement:
     ) -> None:
         accumulator = self._accumulator
         accumulator.answered(batch)
-        if batch.state is State.ABANDONED:
-            accumulator.settle(batch)
-            self._after(batch)
+        if batch.state is not State.IN_FLIGHT:
+            # The callers have their error. But a log that has it all the same has no gap.
+            if row.persisted is Persisted.YES:
+                self._sequencer.acknowledged(batch, node_id)
+            self._over(batch)
             return
+        restarted = self._sequencer.restarted(batch)
+        in_time = now < batch.created_at + self._delivery_timeout
         action = judge(
             row,
             sequenced=batch.sequenced,
             # Found out only where it counts, for it is a search through what is unsettled.
-            oldest=row.code in SEQUENCE_ERRORS
-            and (self._sequencer.restarted(batch) or not accumulator.has_older(batch)),
-            may_retry=batch.attempts <= self._retries and now < batch.created_at + self._delivery_timeout,
+            oldest=row.code in SEQUENCE_ERRORS and (restarted or not accumulator.has_older(batch)),
+            void=restarted and not batch.possibly_persisted,
+            may_retry=batch.attempts <= self._retries and in_time,
         )
         if action is Action.ACKNOWLEDGE:
             assert answer is not None
@@ -154,19 +176,22 @@ class Settlement:
         assert error is not None
         batch.last_error = error
         if action is Action.FAIL:
-            self._fail(batch, self._final(batch, row, error), _record_errors(batch, answer, error))
+            if row.retriable:
+                error = self._given_up_error(batch, error) if in_time else self._expiry_error(batch, now)
+            self._fail(batch, error, _record_errors(batch, answer, error))
             if error.fatal:
                 self._on_fatal(error)
             return
         logger.debug("%s: %s after %d attempts: %s", _where(batch), action.name, batch.attempts, error)
         self._counters.records_retried += batch.count
         self._counters.batches_retried += 1
-        accumulator.requeue(batch, now + self._backoff(batch.attempts))
+        # Another leader is tried at once (KIP-951), also one that became known before this answer came.
+        moved = node_id != batch.queue.leader
+        accumulator.requeue(batch, now if moved else now + self._backoff(batch.attempts))
         if action is not Action.RETRY:
             # What is still in flight of this partition was sent behind this batch, and is answered with the same error.
             for doomed in self._sequencer.restart(batch, stored=action is Action.RESTART_IF_NEVER_STORED):
                 self._fail(doomed, error)
-            accumulator.look_at_all()
         self._after(batch)
 
     def _acknowledge(self, batch: Batch, base_offset: int, append_time: int, leader: int) -> None:
@@ -185,10 +210,9 @@ class Settlement:
         self._counters.records_failed += batch.count
         self._counters.batches_failed += 1
         self._sequencer.given_up(batch)
-        if batch.persisted is Persisted.MAYBE and error.persisted is Persisted.NO:
-            # A copy, for other batches may have the same error and be certainly not in the log.
-            error = copy(error)
-            error.persisted = Persisted.MAYBE
+        if batch.persisted is Persisted.MAYBE:
+            error = _maybe_persisted(error)
+            record_errors = record_errors and {index: _maybe_persisted(own) for index, own in record_errors.items()}
         if batch.state is State.IN_FLIGHT and batch.written:
             self._accumulator.abandon(batch)
         else:
@@ -196,15 +220,19 @@ class Settlement:
         batch.outcome.fail(error, record_errors)
         self._after(batch)
 
+    def _over(self, batch: Batch) -> None:
+        """A sender has no more to do with a batch that was given up while it had it."""
+        if batch.state is State.ABANDONED:
+            self._accumulator.settle(batch)
+        self._after(batch)
+
     def _after(self, batch: Batch) -> None:
-        if self._sequencer.idempotent and self._sequencer.close_gap(batch.queue):
-            self._accumulator.look_at_all()
+        if self._sequencer.idempotent:
+            self._sequencer.close_gap(batch.queue)
         self._accumulator.look_again(batch.queue)
 
-    def _final(self, batch: Batch, row: ErrorCode, error: KafkaError) -> KafkaError:
-        """The error that ends a batch; one that would have been retried says why it was not."""
-        if not row.retriable:
-            return error
+    def _given_up_error(self, batch: Batch, error: KafkaError) -> KafkaError:
+        """An error after which the batch would have been sent again says why it was not."""
         final = copy(error)
         final.args = (f"{error}; given up after {batch.attempts} attempts (retries={self._retries})",)
         return final
@@ -212,24 +240,38 @@ class Settlement:
     def _expiry_error(self, batch: Batch, now: float) -> KafkaError:
         where = f"{batch.count} records to {_where(batch)}"
         age = f"{now - batch.created_at:.3f} s after the first of them was sent (delivery_timeout_ms)"
-        if batch.queue.node is None:
-            waited = "the partition has no leader"
-        elif batch.state is State.IN_FLIGHT:
+        cause = batch.last_error
+        if batch.written:
             waited = f"a request to broker {batch.queue.leader} is unanswered"
+        elif batch.queue.node is None:
+            waited = "the partition has no leader"
+        elif self._sequencer.idempotent and self._sequencer.identity is None:
+            waited = "no broker has given the producer id that idempotence needs"
         else:
             waited = f"the next attempt would go to broker {batch.queue.leader}"
-        last = f"; the last error was: {batch.last_error}" if batch.last_error is not None else ""
+            cause = self._unreachable.get(batch.queue.leader, cause)
+        last = f"; the last error was: {cause}" if cause is not None else ""
         maybe = " They may be in the log." if batch.persisted is Persisted.MAYBE else " They are not in the log."
         error = DeliveryTimeoutError(
             f"{where} were not acknowledged {age}, after {batch.attempts} attempts; {waited}{last}.{maybe}",
             persisted=batch.persisted,
         )
-        error.__cause__ = batch.last_error
+        error.__cause__ = cause
         return error
 
 
 def _where(batch: Batch) -> str:
     return f"{batch.queue.topic}[{batch.queue.partition}]"
+
+
+def _maybe_persisted(error: KafkaError) -> KafkaError:
+    """The error for a batch that may be in the log. A copy: others may have the same error, and be certainly not."""
+    if error.persisted is not Persisted.NO:
+        return error
+    changed = copy(error)
+    changed.__cause__ = error.__cause__
+    changed.persisted = Persisted.MAYBE
+    return changed
 
 
 def _record_errors(

@@ -42,3 +42,10 @@ def _check_partition(
 
 def place(metadata: RecordMetadata) -> tuple[int, int]:
     return metadata.partition, metadata.offset
+
+
+def check_same(found: Sequence[object], expected: Sequence[object]) -> None:
+    """The same as `assert found == expected` for long lists, with a short account of the first difference."""
+    for index, (have, want) in enumerate(zip(found, expected, strict=False)):
+        assert have == want, f"{have!r} instead of {want!r} at index {index}"
+    assert len(found) == len(expected), f"{len(found)} instead of {len(expected)}"

@@ -1,0 +1,216 @@
+"""Where a record of a topic goes, and what the metadata changes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+
+import pytest
+
+from aioproducer.errors import PartitionerError
+from aioproducer.partitioning.base import Partitions
+from aioproducer.partitioning.murmur2 import partition_for_key
+from tests.support.batching import Core, OpenGate
+
+
+class Hooked:
+    """A partitioner that stays where it is until a batch is full."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.partition = 0
+        self.asked = 0
+        self.full: list[int] = []
+        self.error = error
+
+    def __call__(self, topic: str, key: bytes | None, value: bytes | None, partitions: Partitions, /) -> int:
+        self.asked += 1
+        return self.partition
+
+    def on_new_batch(self, topic: str, partitions: Partitions, previous: int) -> None:
+        if self.error is not None:
+            raise self.error
+        self.full.append(previous)
+        self.partition = (previous + 1) % len(partitions)
+
+
+def placed(core: Core, count: int, **record: bytes) -> Counter[int]:
+    """How many batches each partition has after so many sends."""
+    for _ in range(count):
+        core.send(**record)  # type: ignore[arg-type]  # value and key only
+    return Counter(batch.queue.partition for batch in core.accumulator.unsettled)
+
+
+def test_a_key_goes_where_its_hash_says() -> None:
+    core = Core()
+    core.know("orders", 0, 0, 0, 0, 0)
+    for number in range(50):
+        key = b"%d" % number
+        delivery = core.send(key=key)
+        core.accumulator.seal_all()
+        core.acknowledge(*core.drain())
+        assert delivery.result().partition == partition_for_key(key, 5)
+
+
+def test_a_key_can_be_ignored() -> None:
+    core = Core(ignore_keys=True, random=lambda: 2)
+    core.know("orders", 0, 0, 0)
+    deliveries = [core.send(key=b"%d" % number) for number in range(10)]
+    core.accumulator.seal_all()
+    core.acknowledge(*core.drain())
+    assert {delivery.result().partition for delivery in deliveries} == {2}
+
+
+def test_the_partition_of_the_call_comes_first() -> None:
+    partitioner = Hooked()
+    core = Core(partitioner=partitioner)
+    core.know("orders", 0, 0, 0)
+    delivery = core.send(key=b"k", partition=1)
+    core.accumulator.seal_all()
+    core.acknowledge(*core.drain())
+    assert delivery.result().partition == 1
+    assert partitioner.asked == 0
+
+
+def test_the_users_partitioner_is_asked_once_per_record() -> None:
+    partitioner = Hooked()
+    core = Core(partitioner=partitioner)
+    core.know("orders", 0, 0)
+    assert placed(core, 4, value=b"x" * 100) == {0: 1}
+    assert partitioner.asked == 4
+
+
+def test_the_users_partitioner_is_told_of_a_full_batch() -> None:
+    partitioner = Hooked()
+    core = Core(partitioner=partitioner, batch_size=400)
+    core.know("orders", 0, 0, 0)
+    assert placed(core, 9, value=b"x" * 100) == {0: 1, 1: 1, 2: 1}
+    assert partitioner.full == [0, 1]
+
+
+def test_a_hook_that_raises_is_the_partitioners_error_and_nothing_is_kept() -> None:
+    core = Core(partitioner=Hooked(ZeroDivisionError("mine")), batch_size=200)
+    core.know("orders", 0)
+    core.send(value=b"x" * 100)
+    buffered = core.accumulator.buffered
+    with pytest.raises(PartitionerError, match=r"on_new_batch .* ZeroDivisionError") as raised:
+        core.send(value=b"x" * 100)
+    assert isinstance(raised.value.__cause__, ZeroDivisionError)
+    assert core.accumulator.buffered == buffered
+    assert not core.intake.waiting
+
+
+def test_records_without_key_stay_for_a_batch() -> None:
+    turns = iter(range(100))
+    core = Core(batch_size=1000, random=lambda: next(turns))
+    core.know("orders", 0, 0, 0)
+    batches = placed(core, 60, value=b"x" * 100)
+    assert set(batches) == {0, 1, 2}
+    full = [batch.count for batch in core.accumulator.unsettled][:-1]
+    assert set(full) == {8}, "no thin batches"
+
+
+def test_a_partition_that_loses_its_leader_is_left() -> None:
+    turns = iter([0, 0])
+    core = Core(random=lambda: next(turns))
+    core.know("orders", 0, 0)
+    core.send()
+    core.know("orders", -1, 0)
+    core.send()
+    assert [batch.queue.partition for batch in core.accumulator.unsettled] == [0, 1]
+
+
+def test_partitions_are_never_fewer() -> None:
+    core = Core()
+    core.know("orders", 0, 0, 0)
+    core.send(partition=2)
+    core.know("orders", 0)
+    topic = core.intake.topics["orders"]
+    assert topic.partitions is not None
+    assert len(topic.partitions) == 3
+    assert list(topic.partitions.available) == [0]
+    assert core.queue(partition=2).node is None
+    core.know("orders", 0, 0, 0, 0)
+    assert len(topic.partitions) == 4
+    assert core.queue(partition=2).node is core.nodes[0]
+
+
+def gated() -> OpenGate:
+    gate = OpenGate()
+    gate.open = False
+    return gate
+
+
+@pytest.mark.parametrize(("adaptive", "expected"), [(True, {0: 1, 1: 3}), (False, {0: 2, 1: 2})])
+def test_loads_move_records_to_shorter_queues(adaptive: bool, expected: dict[int, int]) -> None:
+    numbers = iter(range(100))
+    core = Core(gate=gated(), adaptive=adaptive, batch_size=1000, random=lambda: next(numbers))
+    core.know("orders", 0, 0)
+    for partition in (0, 0, 0, 1):
+        core.send(partition=partition)
+        core.accumulator.seal_all()
+    topic = core.intake.topics["orders"]
+    chosen: Counter[int] = Counter()
+    for _ in range(4):
+        chosen[topic.place(None, None, 0.0).partition] += 1
+        topic.end_visit()
+    assert chosen == expected
+
+
+def test_loads_leave_out_what_has_stalled() -> None:
+    numbers = iter(range(100))
+    core = Core(adaptive=True, patience=2.0, linger=0.0, random=lambda: next(numbers))
+    core.know("orders", 0, 1)
+    core.send(partition=0)
+    core.send(partition=1)
+    core.now = 3.0
+    core.acknowledge(*core.drain(1))
+    topic = core.intake.topics["orders"]
+    chosen = set()
+    for _ in range(6):
+        chosen.add(topic.place(None, None, core.now).partition)
+        topic.end_visit()
+    assert chosen == {1}
+
+
+def test_loads_are_not_known_before_each_partition_was_used() -> None:
+    numbers = iter(range(100))
+    core = Core(gate=gated(), adaptive=True, random=lambda: next(numbers))
+    core.know("orders", 0, 0, 0)
+    for _ in range(5):
+        core.send(partition=0)
+        core.accumulator.seal_all()
+    topic = core.intake.topics["orders"]
+    chosen: Counter[int] = Counter()
+    for _ in range(3):
+        chosen[topic.place(None, None, 0.0).partition] += 1
+        topic.end_visit()
+    assert chosen == {0: 1, 1: 1, 2: 1}
+
+
+@pytest.mark.parametrize(
+    ("make_busy", "busy"),
+    [
+        (lambda core: None, False),
+        (lambda core: core.send(partition=0), True),
+        (lambda core: core.send(partition=9), True),
+        (lambda core: core.send(value=b"x" * 5000), True),
+        (lambda core: (core.send(), core.accumulator.seal_all(), core.drain()), True),
+        (lambda core: (core.send(), core.accumulator.seal_all(), core.acknowledge(*core.drain())), False),
+        (lambda core: core.send(partition=9).cancel(), False),
+        (lambda core: core.send(value=b"x" * 5000).cancel(), False),
+    ],
+)
+def test_busy(make_busy: Callable[[Core], object], busy: bool) -> None:
+    core = Core(buffer_memory=1000)
+    core.know("orders", 0)
+    make_busy(core)
+    assert core.intake.topics["orders"].busy is busy
+
+
+def test_repr_says_what_is_known() -> None:
+    core = Core()
+    core.send()
+    topic = core.intake.topics["orders"]
+    assert repr(topic) == "<Topic orders: None, 1 records wait for metadata>"
+    core.know("orders", 0, -1)
+    assert repr(topic) == "<Topic orders: <Partitions of orders: 2, 1 available>, 0 records wait for metadata>"

@@ -1,0 +1,714 @@
+"""Deliveries with everything that asyncio and anyio have for waiting, and parked records."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+from collections import deque
+from collections.abc import Callable
+from contextvars import ContextVar, copy_context
+from typing import Any
+
+import anyio
+import pytest
+
+from aioproducer.delivery import Delivery, Parked
+from aioproducer.errors import KafkaError, NotEnoughReplicasError
+from aioproducer.models import RecordMetadata
+from aioproducer.outcome import Outcome
+from tests.support.virtual_time import virtual_time
+
+
+class Batch:
+    """An outcome on the running loop, and the deliveries of its records."""
+
+    def __init__(self, count: int = 3, topic: str = "orders") -> None:
+        self.outcome = Outcome(asyncio.get_running_loop(), topic, 0, 1000, [0] * count, deque())
+        self.deliveries = [Delivery(self.outcome, index) for index in range(count)]
+
+    def after(self, seconds: float, settle: Callable[[], None]) -> None:
+        asyncio.get_running_loop().call_later(seconds, settle)
+
+    def succeed(self) -> None:
+        self.outcome.succeed(40)
+
+    def fail(self) -> None:
+        self.outcome.fail(NotEnoughReplicasError("not enough"))
+
+
+def park(on_delivery: Any = None) -> Parked:
+    return Parked(asyncio.get_running_loop(), "orders", None, b"value", (), None, 1000, on_delivery)
+
+
+def metadata(offset: int) -> RecordMetadata:
+    return RecordMetadata("orders", 0, offset, 1000)
+
+
+async def turns(count: int = 3) -> None:
+    for _ in range(count):
+        await asyncio.sleep(0)
+
+
+# await
+
+
+@virtual_time
+async def test_await() -> None:
+    batch = Batch()
+    batch.after(1, batch.succeed)
+    assert await batch.deliveries[1] == metadata(41)
+    assert await batch.deliveries[1] == metadata(41), "awaited twice, and after it was done"
+    assert await batch.deliveries[2] == metadata(42)
+
+
+@virtual_time
+async def test_await_raises_the_error_as_often_as_asked() -> None:
+    batch = Batch(1)
+    batch.after(1, batch.fail)
+    for _ in range(2):
+        with pytest.raises(NotEnoughReplicasError, match="not enough") as raised:
+            await batch.deliveries[0]
+        assert raised.value.__context__ is None
+
+
+@virtual_time
+async def test_several_tasks_await_one_delivery() -> None:
+    batch = Batch(1)
+
+    async def wait() -> RecordMetadata:
+        return await batch.deliveries[0]
+
+    tasks = [asyncio.create_task(wait()) for _ in range(3)]
+    batch.after(1, batch.succeed)
+    assert await asyncio.gather(*tasks) == [metadata(40)] * 3
+
+
+@virtual_time
+async def test_errors_raised_in_several_tasks_do_not_mix() -> None:
+    batch = Batch(1)
+    raised: list[BaseException] = []
+
+    async def wait(note: str) -> None:
+        try:
+            raise ValueError(note)
+        except ValueError:
+            try:
+                await batch.deliveries[0]
+            except KafkaError as error:
+                raised.append(error)
+
+    tasks = [asyncio.create_task(wait(note)) for note in ("one", "two")]
+    batch.after(1, batch.fail)
+    await asyncio.wait(tasks)
+    assert [str(error.__context__) for error in raised] == ["one", "two"]
+
+
+@virtual_time
+async def test_cancelling_one_of_several_waiters_cancels_that_one() -> None:
+    batch = Batch(1)
+
+    async def wait() -> RecordMetadata:
+        return await batch.deliveries[0]
+
+    tasks = [asyncio.create_task(wait()) for _ in range(3)]
+    await turns()
+    tasks[1].cancel("enough")
+    with pytest.raises(asyncio.CancelledError, match="enough"):
+        await tasks[1]
+    assert not batch.deliveries[0].cancelled()
+    batch.succeed()
+    assert await tasks[0] == await tasks[2] == metadata(40)
+
+
+@virtual_time
+async def test_a_waiter_cancelled_in_the_turn_of_the_outcome_is_cancelled() -> None:
+    batch = Batch(1)
+
+    async def wait() -> RecordMetadata:
+        return await batch.deliveries[0]
+
+    task = asyncio.create_task(wait())
+    await turns()
+    batch.succeed()
+    assert task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert await batch.deliveries[0] == metadata(40)
+
+
+@virtual_time
+async def test_a_task_cancelled_before_it_begins_to_wait() -> None:
+    batch = Batch(1)
+
+    async def wait() -> None:
+        me = asyncio.current_task()
+        assert me is not None
+        me.cancel()
+        await batch.deliveries[0]
+
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.create_task(wait())
+    assert batch.outcome.take_entries() == []
+
+
+@virtual_time
+async def test_cancelled_waiters_leave_nothing_behind() -> None:
+    batch = Batch(1)
+    for _ in range(3):
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.1):
+                await batch.deliveries[0]
+    assert batch.outcome.take_entries() == []
+
+
+# gather
+
+
+@virtual_time
+async def test_gather() -> None:
+    batch = Batch()
+    batch.after(1, batch.succeed)
+    assert await asyncio.gather(*batch.deliveries) == [metadata(40), metadata(41), metadata(42)]
+    assert await asyncio.gather(*batch.deliveries) == [metadata(40), metadata(41), metadata(42)]
+
+
+@virtual_time
+async def test_gather_raises_the_first_error() -> None:
+    bad, good = Batch(1), Batch(1)
+    bad.after(1, bad.fail)
+    good.after(2, good.succeed)
+    with pytest.raises(NotEnoughReplicasError):
+        await asyncio.gather(*good.deliveries, *bad.deliveries)
+    assert await good.deliveries[0] == metadata(40)
+
+
+@virtual_time
+async def test_gather_returns_exceptions() -> None:
+    bad, good = Batch(1), Batch(1)
+    bad.after(1, bad.fail)
+    good.after(2, good.succeed)
+    results = await asyncio.gather(*good.deliveries, *bad.deliveries, return_exceptions=True)
+    assert results[0] == metadata(40)
+    assert isinstance(results[1], NotEnoughReplicasError)
+
+
+@pytest.mark.parametrize("return_exceptions", [False, True])
+def test_a_cancelled_gather_ends_and_the_records_go_on(return_exceptions: bool) -> None:
+    @virtual_time
+    async def test() -> None:
+        batch = Batch()
+        gathering = asyncio.gather(*batch.deliveries, return_exceptions=return_exceptions)
+        await turns()
+        assert gathering.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await gathering
+        assert all(delivery.cancelled() for delivery in batch.deliveries)
+        batch.succeed()
+        assert await batch.deliveries[1] == metadata(41)
+
+    test()
+
+
+@virtual_time
+async def test_gather_tells_of_a_handle_that_was_cancelled() -> None:
+    batch = Batch(2)
+    gathering = asyncio.gather(*batch.deliveries, return_exceptions=True)
+    batch.deliveries[0].cancel("enough")
+    batch.after(1, batch.succeed)
+    results = await gathering
+    assert isinstance(results[0], asyncio.CancelledError)
+    assert results[0].args == ("enough",)
+    assert results[1] == metadata(41)
+
+
+@virtual_time
+async def test_a_cancelled_gather_of_thousands_ends() -> None:
+    batch = Batch(5000)
+    gathering = asyncio.gather(*batch.deliveries)
+    await turns()
+    gathering.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await gathering
+    assert batch.outcome.take_entries() == []
+
+
+# wait, wait_for, as_completed, shield, timeout
+
+
+@virtual_time
+async def test_wait_for_the_first() -> None:
+    slow, fast = Batch(1), Batch(1)
+    fast.after(1, fast.succeed)
+    waited: Any = [slow.deliveries[0], fast.deliveries[0]]
+    done, pending = await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
+    assert done == {fast.deliveries[0]}
+    assert pending == {slow.deliveries[0]}
+    assert slow.outcome.take_entries() == []
+
+
+@virtual_time
+async def test_wait_for_the_first_exception() -> None:
+    slow, bad = Batch(1), Batch(1)
+    bad.after(1, bad.fail)
+    waited: Any = [slow.deliveries[0], bad.deliveries[0]]
+    done, _ = await asyncio.wait(waited, return_when=asyncio.FIRST_EXCEPTION)
+    assert [type(delivery.exception()) for delivery in done] == [NotEnoughReplicasError]
+
+
+@virtual_time
+async def test_wait_with_a_timeout() -> None:
+    batch = Batch(2)
+    waited: Any = batch.deliveries
+    done, pending = await asyncio.wait(waited, timeout=1)
+    assert not done
+    assert pending == set(batch.deliveries)
+    assert not any(delivery.cancelled() for delivery in batch.deliveries)
+    batch.succeed()
+    assert await batch.deliveries[0] == metadata(40)
+
+
+@virtual_time
+async def test_wait_for() -> None:
+    batch = Batch(1)
+    batch.after(1, batch.succeed)
+    assert await asyncio.wait_for(batch.deliveries[0], 2) == metadata(40)
+    assert await asyncio.wait_for(batch.deliveries[0], 0) == metadata(40)
+
+
+@pytest.mark.parametrize("timeout", [0, 1])
+def test_wait_for_with_a_timeout_and_the_record_goes_on(timeout: float) -> None:
+    @virtual_time
+    async def test() -> None:
+        batch = Batch(1)
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(batch.deliveries[0], timeout)
+        batch.after(1, batch.succeed)
+        assert await batch.deliveries[0] == metadata(40)
+
+    test()
+
+
+@virtual_time
+async def test_a_timeout_around_await() -> None:
+    batch = Batch(1)
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(1):
+            await batch.deliveries[0]
+    assert not batch.deliveries[0].done()
+    batch.succeed()
+    assert batch.deliveries[0].result() == metadata(40)
+
+
+@virtual_time
+async def test_as_completed() -> None:
+    slow, fast = Batch(1, "slow"), Batch(1, "fast")
+    fast.after(1, fast.succeed)
+    slow.after(2, slow.succeed)
+    topics = [(await each).topic for each in asyncio.as_completed([slow.deliveries[0], fast.deliveries[0]])]
+    assert topics == ["fast", "slow"]
+
+
+@virtual_time
+async def test_as_completed_with_a_timeout() -> None:
+    batch = Batch(1)
+    with pytest.raises(TimeoutError):  # noqa: PT012  # the loop is what is tested
+        for each in asyncio.as_completed(batch.deliveries, timeout=1):
+            await each
+    assert not batch.deliveries[0].cancelled()
+
+
+@virtual_time
+async def test_shield() -> None:
+    batch = Batch(2)
+    shielded: Any = asyncio.shield(batch.deliveries[0])
+    shielded.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await shielded
+    assert not batch.deliveries[0].cancelled()
+    batch.after(1, batch.succeed)
+    assert await asyncio.shield(batch.deliveries[1]) == metadata(41)
+    assert await asyncio.shield(batch.deliveries[1]) == metadata(41)
+
+
+@virtual_time
+async def test_ensure_future_makes_no_task() -> None:
+    batch = Batch(1)
+    assert asyncio.isfuture(batch.deliveries[0])
+    future: Any = asyncio.ensure_future(batch.deliveries[0])
+    assert future is batch.deliveries[0]
+
+
+def test_run_until_complete() -> None:
+    loop = asyncio.new_event_loop()
+    try:
+        outcome = Outcome(loop, "orders", 0, 1000, [0], deque())
+        loop.call_soon(outcome.succeed, 40)
+        future: Any = Delivery(outcome, 0)
+        assert loop.run_until_complete(future) == metadata(40)
+    finally:
+        loop.close()
+
+
+@virtual_time
+async def test_another_loop_is_refused() -> None:
+    other = asyncio.new_event_loop()
+    try:
+        outcome = Outcome(other, "orders", 0, 1000, [0], deque())
+        with pytest.raises(RuntimeError, match="attached to a different loop"):
+            await Delivery(outcome, 0)
+    finally:
+        other.close()
+
+
+# anyio
+
+
+@virtual_time
+async def test_anyio_task_group() -> None:
+    batch = Batch()
+    heard: list[RecordMetadata] = []
+
+    async def wait(delivery: Delivery) -> None:
+        heard.append(await delivery)
+
+    async with anyio.create_task_group() as group:
+        for delivery in batch.deliveries:
+            group.start_soon(wait, delivery)
+        batch.after(1, batch.succeed)
+    assert heard == [metadata(40), metadata(41), metadata(42)]
+
+
+@virtual_time
+async def test_anyio_task_group_that_is_cancelled() -> None:
+    batch = Batch()
+
+    async def wait(delivery: Delivery) -> None:
+        await delivery
+
+    async with anyio.create_task_group() as group:
+        for delivery in batch.deliveries:
+            group.start_soon(wait, delivery)
+        await anyio.sleep(1)
+        group.cancel_scope.cancel()
+    assert batch.outcome.take_entries() == []
+    batch.succeed()
+    assert await batch.deliveries[0] == metadata(40)
+
+
+@virtual_time
+async def test_anyio_error_cancels_the_siblings() -> None:
+    bad, slow = Batch(1), Batch(1)
+
+    async def wait(delivery: Delivery) -> None:
+        await delivery
+
+    bad.after(1, bad.fail)
+    with pytest.raises(ExceptionGroup) as raised:  # noqa: PT012  # the group is what is tested
+        async with anyio.create_task_group() as group:
+            group.start_soon(wait, bad.deliveries[0])
+            group.start_soon(wait, slow.deliveries[0])
+    assert raised.group_contains(NotEnoughReplicasError)
+    assert slow.outcome.take_entries() == []
+
+
+@virtual_time
+async def test_anyio_deadlines() -> None:
+    batch = Batch(1)
+    with anyio.move_on_after(1) as scope:
+        await batch.deliveries[0]
+    assert scope.cancelled_caught
+    with pytest.raises(TimeoutError), anyio.fail_after(1):
+        await batch.deliveries[0]
+    assert not batch.deliveries[0].cancelled()
+    batch.after(1, batch.succeed)
+    with anyio.move_on_after(5) as scope:
+        assert await batch.deliveries[0] == metadata(40)
+    assert not scope.cancelled_caught
+
+
+# callbacks
+
+
+@virtual_time
+async def test_done_callbacks() -> None:
+    batch = Batch(2)
+    first, second = batch.deliveries
+    heard: list[Delivery] = []
+    first.add_done_callback(heard.append)
+    first.add_done_callback(heard.append)
+    second.add_done_callback(heard.append)
+    assert first.remove_done_callback(heard.append) == 2
+    assert first.remove_done_callback(heard.append) == 0
+    first.add_done_callback(heard.append)
+    batch.succeed()
+    assert heard == []
+    await turns()
+    assert heard == [second, first]
+    assert first.remove_done_callback(heard.append) == 0
+    first.add_done_callback(heard.append)
+    assert len(heard) == 2
+    await turns()
+    assert heard[2:] == [first]
+
+
+@virtual_time
+async def test_done_callbacks_run_in_the_context_of_who_added_them() -> None:
+    variable: ContextVar[str] = ContextVar("variable", default="none")
+    batch = Batch(1)
+    [delivery] = batch.deliveries
+    heard: list[str] = []
+
+    def callback(_delivery: Delivery) -> None:
+        heard.append(variable.get())
+
+    variable.set("adder")
+    delivery.add_done_callback(callback)
+    given = copy_context()
+    given.run(variable.set, "given")
+    delivery.add_done_callback(callback, context=given)
+    variable.set("settler")
+    batch.succeed()
+    await turns()
+    delivery.add_done_callback(callback)
+    delivery.add_done_callback(callback, context=given)
+    await turns()
+    assert heard == ["adder", "given", "settler", "given"]
+
+
+# state
+
+
+@virtual_time
+async def test_state_and_repr() -> None:
+    batch, failed = Batch(1), Batch(1)
+    [delivery] = batch.deliveries
+    assert not delivery.done()
+    assert not delivery.cancelled()
+    assert repr(delivery) == "<Delivery to orders[0], in a batch>"
+    with pytest.raises(asyncio.InvalidStateError, match="await it"):
+        delivery.result()
+    with pytest.raises(asyncio.InvalidStateError, match="await it"):
+        delivery.exception()
+    batch.succeed()
+    assert delivery.done()
+    assert delivery.result() == metadata(40)
+    assert delivery.exception() is None
+    assert not delivery.cancel()
+    assert repr(delivery) == "<Delivery to orders[0], acknowledged>"
+    failed.fail()
+    assert isinstance(failed.deliveries[0].exception(), NotEnoughReplicasError)
+    with pytest.raises(NotEnoughReplicasError):
+        failed.deliveries[0].result()
+    assert repr(failed.deliveries[0]) == "<Delivery to orders[0], failed>"
+
+
+@virtual_time
+async def test_cancel_gives_the_handle_of_an_accepted_record_up() -> None:
+    batch = Batch(2)
+    given_up, other = batch.deliveries
+    heard: list[Delivery] = []
+    given_up.add_done_callback(heard.append)
+    other.add_done_callback(heard.append)
+    reported: list[object] = []
+    batch.outcome.report(0, lambda metadata, _error: reported.append(metadata))
+
+    async def wait() -> RecordMetadata:
+        return await given_up
+
+    waiter = asyncio.create_task(wait())
+    await turns()
+    assert given_up.cancel("enough")
+    assert not given_up.cancel()
+    await turns()
+    assert heard == [given_up]
+    assert given_up.done()
+    assert given_up.cancelled()
+    assert repr(given_up) == "<Delivery, cancelled>"
+    for ask in (given_up.result, given_up.exception):
+        with pytest.raises(asyncio.CancelledError, match="enough"):
+            ask()
+    given_up.add_done_callback(heard.append)
+    await turns()
+    assert heard == [given_up, given_up]
+    batch.succeed()
+    assert await waiter == metadata(40)
+    assert await given_up == metadata(40)
+    await turns()
+    assert reported == [metadata(40)]
+    assert heard == [given_up, given_up, other]
+
+
+@virtual_time
+async def test_expedite_is_like_awaiting() -> None:
+    batch = Batch(1)
+    wanted: list[int] = []
+    batch.outcome.on_wanted = lambda: wanted.append(1)
+    batch.deliveries[0].expedite()
+    assert wanted == [1]
+    parked = park()
+    parked.delivery.expedite()
+    parked.delivery.cancel()
+    parked.delivery.expedite()
+    assert wanted == [1]
+
+
+# parked records
+
+
+@virtual_time
+async def test_a_parked_record_moves_with_all_who_wait() -> None:
+    heard: list[object] = []
+    parked = park(lambda metadata, _error: heard.append(metadata))
+    delivery = parked.delivery
+    assert repr(delivery) == "<Delivery to orders, not accepted yet>"
+    delivery.add_done_callback(heard.append)
+
+    async def wait() -> RecordMetadata:
+        return await delivery
+
+    waiters = [asyncio.create_task(wait()) for _ in range(2)]
+    await turns()
+    batch = Batch(2)
+    wanted: list[int] = []
+    batch.outcome.on_wanted = lambda: wanted.append(1)
+    parked.move_to(batch.outcome, 1)
+    assert wanted
+    assert not delivery.done()
+    assert parked.done
+    await turns()
+    waiters[0].cancel()
+    await turns()
+    assert waiters[0].cancelled()
+    batch.succeed()
+    assert await waiters[1] == metadata(41)
+    await turns()
+    assert heard == [delivery, metadata(41)] or heard == [metadata(41), delivery]
+
+
+@virtual_time
+async def test_nobody_waiting_for_a_parked_record_does_not_end_the_linger() -> None:
+    parked, batch = park(), Batch(1)
+    batch.outcome.on_wanted = pytest.fail
+    parked.move_to(batch.outcome, 0)
+    assert not batch.deliveries[0].done()
+
+
+@virtual_time
+async def test_a_parked_record_moves_to_a_failure() -> None:
+    parked, batch = park(), Batch(1)
+
+    async def wait() -> None:
+        with pytest.raises(NotEnoughReplicasError):
+            await parked.delivery
+
+    waiter = asyncio.create_task(wait())
+    await turns()
+    parked.move_to(batch.outcome, 0)
+    batch.fail()
+    await waiter
+
+
+@virtual_time
+async def test_cancel_withdraws_a_parked_record() -> None:
+    withdrawn: list[Parked] = []
+    heard: list[Delivery] = []
+    parked = park(lambda _metadata, _error: pytest.fail("it was never sent"))
+    parked.on_withdrawn = withdrawn.append
+    delivery = parked.delivery
+    delivery.add_done_callback(heard.append)
+
+    async def wait() -> None:
+        await delivery
+
+    waiters = [asyncio.create_task(wait()) for _ in range(2)]
+    await turns()
+    assert delivery.cancel("enough")
+    assert withdrawn == [parked]
+    assert delivery.cancelled()
+    assert not delivery.cancel()
+    for waiter in waiters:
+        with pytest.raises(asyncio.CancelledError, match="enough"):
+            await waiter
+    with pytest.raises(asyncio.CancelledError, match="enough"):
+        await delivery
+    assert heard == [delivery]
+    assert delivery.get_loop() is asyncio.get_running_loop()
+
+
+@virtual_time
+async def test_cancelling_a_waiter_does_not_withdraw_a_parked_record() -> None:
+    parked = park()
+    parked.on_withdrawn = lambda _parked: pytest.fail("it was withdrawn")
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(1):
+            await parked.delivery
+    assert not parked.delivery.done()
+    assert parked.take_entries() == []
+
+
+@virtual_time
+async def test_wait_for_withdraws_a_parked_record_where_it_cancels_what_it_waits_for() -> None:
+    parked = park()
+    withdrawn: list[Parked] = []
+    parked.on_withdrawn = withdrawn.append
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(parked.delivery, 1)
+    assert bool(withdrawn) == parked.delivery.cancelled()
+
+
+# cost
+
+
+@virtual_time
+async def test_no_future_and_no_task_per_record() -> None:
+    loop = asyncio.get_running_loop()
+    made: list[str] = []
+
+    class Counting:
+        def create_future(self) -> asyncio.Future[Any]:
+            made.append("future")
+            return original_future()
+
+        def create_task(self, *args: Any, **kwargs: Any) -> asyncio.Task[Any]:
+            made.append("task")
+            return original_task(*args, **kwargs)
+
+    original_future, original_task = loop.create_future, loop.create_task
+    counting = Counting()
+    loop.create_future = counting.create_future  # type: ignore[method-assign]
+    loop.create_task = counting.create_task  # type: ignore[method-assign]
+    batch = Batch(500)
+    before = sum(isinstance(thing, asyncio.Future) for thing in gc.get_objects())
+    batch.after(1, batch.succeed)
+    for delivery in batch.deliveries:
+        await delivery
+    await asyncio.gather(*batch.deliveries)
+    after = sum(isinstance(thing, asyncio.Future) for thing in gc.get_objects())
+    assert made.count("task") == 0
+    assert made.count("future") <= 1, "gather's own"
+    assert after - before <= 1
+
+
+@virtual_time
+async def test_an_error_nobody_looked_at_is_logged_and_one_that_was_awaited_is_not() -> None:
+    logger = logging.getLogger("aioproducer")
+    logged: list[str] = []
+    handler = logging.Handler()
+    handler.emit = lambda record: logged.append(record.getMessage())  # type: ignore[method-assign]
+    logger.addHandler(handler)
+    try:
+        batch = Batch(3)
+        batch.fail()
+        try:
+            await batch.deliveries[0]
+        except NotEnoughReplicasError:
+            pass
+        batch.deliveries.pop()
+        assert not logged
+        del batch
+        assert len(logged) == 1
+        assert logged[0].startswith("2 of 3 records to orders[0] failed and nobody looked at it")
+        assert logged[0].endswith("NotEnoughReplicasError: not enough")
+    finally:
+        logger.removeHandler(handler)
