@@ -213,10 +213,7 @@ class Settlement:
         if batch.persisted is Persisted.MAYBE:
             error = _maybe_persisted(error)
             record_errors = record_errors and {index: _maybe_persisted(own) for index, own in record_errors.items()}
-        if batch.state is State.IN_FLIGHT and batch.written:
-            self._accumulator.abandon(batch)
-        else:
-            self._accumulator.settle(batch)
+        self._accumulator.settle(batch)
         batch.outcome.fail(error, record_errors)
         self._after(batch)
 

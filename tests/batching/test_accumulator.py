@@ -1,14 +1,12 @@
-"""The accumulator in virtual time: exact bytes, what is ready and when, order, and what it costs."""
+"""The accumulator in virtual time: exact bytes, what is ready and when, and order."""
 
 from __future__ import annotations
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from aioproducer.batching.batch import Batch, State
 from aioproducer.records.batch import HEADER_SIZE
-from aioproducer.records.builder import RecordsBuilder
 from tests.support.batching import Core, OpenGate
 
 
@@ -386,68 +384,3 @@ def test_a_leader_that_comes_back_is_not_listed_twice() -> None:
     assert len(made.nodes[0].ready) == 1
     assert not made.nodes[1].ready
     assert len(made.drain()) == 1
-
-
-# Cost
-
-
-def test_the_cost_of_many_sends_to_one_partition_is_linear(monkeypatch: pytest.MonkeyPatch) -> None:
-    original = RecordsBuilder.append
-    appends = 0
-
-    def counting(self: RecordsBuilder, *args: object) -> int:
-        nonlocal appends
-        appends += 1
-        return original(self, *args)  # type: ignore[arg-type]  # passed on as they came
-
-    monkeypatch.setattr(RecordsBuilder, "append", counting)
-
-    def cost(count: int) -> int:
-        nonlocal appends
-        appends = 0
-        made = Core(buffer_memory=10_000, batch_size=1000, linger=0.0)
-        made.know("orders", 0)
-        told: list[int] = []
-        for number in range(count):
-            delivery = made.send(value=b"x" * 100, partition=0)
-            delivery.add_done_callback(lambda _delivery, number=number: told.append(number))  # type: ignore[misc]
-        assert made.intake.waiting > count - 100
-        while batches := made.drain():
-            made.acknowledge(*batches)
-            made.loop.turn()
-        assert told == list(range(count))
-        assert made.accumulator.buffered == 0
-        return appends
-
-    few, many = cost(1000), cost(4000)
-    assert few < 5 * 1000
-    assert many < 4.1 * few
-
-
-def test_twenty_thousand_sends_cost_what_four_times_five_thousand_cost(monkeypatch: pytest.MonkeyPatch) -> None:
-    looks = 0
-    original = OpenGate.may_send
-
-    def counting(self: OpenGate, queue: object) -> bool:
-        nonlocal looks
-        looks += 1
-        return original(self, queue)  # type: ignore[arg-type]  # passed on as it came
-
-    monkeypatch.setattr(OpenGate, "may_send", counting)
-
-    def cost(count: int) -> int:
-        nonlocal looks
-        looks = 0
-        made = Core(buffer_memory=1 << 24, batch_size=1000, linger=0.0)
-        made.know("orders", 0)
-        for _ in range(count):
-            made.send(value=b"x" * 100, partition=0)
-        while batches := made.drain():
-            for batch in batches:
-                assert not made.accumulator.has_older(batch)
-            made.acknowledge(*batches)
-        return looks
-
-    few, many = cost(5000), cost(20_000)
-    assert few < 5000
-    assert many < 4.1 * few
