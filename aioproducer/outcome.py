@@ -160,11 +160,12 @@ class Outcome(Place):
     def _settle(self) -> None:
         self.done = True
         self.on_wanted = None
-        if self._entries:
-            self.call_soon(self.take_entries())
+        # The callbacks first: whoever awaits, or flushes, finds them called.
         order = self.order
         while order and order[0].done:
             self.loop.call_soon(order.popleft().run_reports)
+        if self._entries:
+            self.call_soon(self.take_entries())
 
     def run_reports(self) -> None:
         """Make the calls that `report` promised."""

@@ -86,7 +86,7 @@ class Producer:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._home: asyncio.AbstractEventLoop | None = None
         self._runtime: Runtime | None = None
-        self._closing: asyncio.Future[None] | None = None
+        self._ending: asyncio.Task[None] | None = None
         self._drainers: list[asyncio.Future[None]] = []
         self._topic_waiters: dict[str, list[asyncio.Future[None]]] = {}
         self._sends = 0
@@ -123,6 +123,7 @@ class Producer:
             raise self._misuse("start()")
         loop = asyncio.get_running_loop()
         config = self.config
+        self._failure = None
         self._state = State.STARTING
         self._home = loop
         self._runtime = Runtime(
@@ -141,6 +142,7 @@ class Producer:
             await self._runtime.start(config.max_block_ms / 1000)
         except BaseException:
             self._state = State.NEW
+            self._failure = None
             raise
         self._state = State.RUNNING
         self._loop = loop
@@ -149,8 +151,8 @@ class Producer:
         """Take no more records, finish those that were accepted, and end everything.
 
         It returns within `timeout` seconds, with every delivery settled: those that were not acknowledged by then fail
-        with ProducerClosedError. Without a timeout they have their `delivery_timeout_ms`. Closing twice waits for the
-        first time.
+        with ProducerClosedError. Without a timeout they have their `delivery_timeout_ms`. Cancelled, it ends everything
+        at once. It may be called again, also with less time than before.
         """
         check_timeout("close()", timeout)
         if self._state in (State.NEW, State.CLOSED):
@@ -160,26 +162,29 @@ class Producer:
             raise self._misuse("close()")
         if self._state is State.STARTING:
             raise MisuseError("close() while start() is under way: cancel the task that starts the producer")
-        if self._closing is not None:
-            await asyncio.shield(self._closing)
-            return
         loop, runtime = self._home, self._runtime
         assert loop is not None
         assert runtime is not None
-        self._closing = loop.create_future()
-        failed = self._state is State.FAILED
+        failed = self._failure is not None
         self._state = State.CLOSING
         self._loop = None
         try:
-            if not failed and timeout != 0:
+            if not failed and timeout != 0 and self._ending is None:
                 await runtime.settle_all(timeout)
         except FlushTimeoutError:
             pass
         finally:
-            await runtime.stop(closed_error)
-            self._all_accepted()
-            self._state = State.CLOSED
-            self._closing.set_result(None)
+            # Even if this is cancelled, and cancelled again: what is not settled fails now, and the end has a task of
+            # its own, which a second call waits for.
+            if self._ending is None:
+                runtime.fail_everything(closed_error)
+                self._ending = loop.create_task(self._end(runtime), name="aioproducer closing")
+            await asyncio.shield(self._ending)
+
+    async def _end(self, runtime: Runtime) -> None:
+        await runtime.stop(closed_error)
+        self._state = State.CLOSED
+        self._wake_everybody()
 
     # Records
 
@@ -260,15 +265,13 @@ class Producer:
 
     async def drain(self) -> None:
         """Wait until no send waits for room, or for its topic. Call it between sends that are not awaited."""
-        runtime = self._runtime
-        if self._loop is None or runtime is None:
-            raise self._misuse("drain()")
+        loop, runtime = self._usable("drain()")
         if not runtime.intake.waiting:
             if self._sends >= _SENDS_PER_TURN:
                 self._sends = 0
                 await asyncio.sleep(0)
             return
-        waiter = self._usable("drain()")[0].create_future()
+        waiter = loop.create_future()
         self._drainers.append(waiter)
         try:
             await waiter
@@ -346,18 +349,28 @@ class Producer:
         self._loop = None
         if self._state is State.RUNNING:
             self._state = State.FAILED
+        self._wake_everybody()
+
+    def _wake_everybody(self) -> None:
+        """Those who wait in `drain` and `partitions_for` look again."""
         self._all_accepted()
         self._topics_changed(tuple(self._topic_waiters))
 
     def _usable(self, call: str) -> tuple[asyncio.AbstractEventLoop, Runtime]:
         """The loop and the parts, if `call` may be made from here and now."""
-        loop, runtime = _running_loop(), self._runtime
-        if loop is None or loop is not self._loop or runtime is None:
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            raise self._misuse(call) from None
+        runtime = self._runtime
+        if loop is not self._loop or runtime is None:
             raise self._misuse(call)
         return loop, runtime
 
     def _misuse(self, call: str) -> KafkaError:
-        return self._failure if self._failure is not None else misuse(self._state, call)
+        if self._failure is not None and _running_loop() is self._home:
+            return self._failure
+        return misuse(self._state, call)
 
 
 def _running_loop() -> asyncio.AbstractEventLoop | None:

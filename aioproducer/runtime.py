@@ -1,8 +1,7 @@
 """The composition root: builds the parts of a running producer, connects them, runs their tasks, and ends them.
 
-It has no rules of its own. Dialler and random source are arguments, the clock is the loop's, so that a test can
-replace them all. All tasks live in one task group inside one background task: nobody's `async with` is held open
-across tasks, and if one of them dies of a bug, all end and everything pending fails with the cause.
+It has no rules of its own. Dialler and random source are arguments, the clock is the loop's, so that a test can replace
+them all. If one of its tasks dies of a bug, everything pending fails with the cause.
 """
 
 from __future__ import annotations
@@ -10,11 +9,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Collection, Coroutine, Sequence
+from collections.abc import Callable, Collection, Sequence
 from random import Random
-from typing import Any
 from uuid import UUID
 
+from aioproducer.background import Background, CancelledFromOutsideError
 from aioproducer.batching.accumulator import Accumulator
 from aioproducer.batching.batch import Batch
 from aioproducer.batching.intake import Intake
@@ -64,9 +63,9 @@ class Runtime:
         self._loop = loop
         self._on_failed = on_failed
         self._on_topics = on_topics
-        self._group: asyncio.TaskGroup | None = None
-        self._task: asyncio.Task[None] | None = None
-        self._refresher: list[asyncio.Task[None]] = []
+        self.failure: KafkaError | None = None
+        self._refresher: asyncio.Task[None] | None = None
+        self._background = Background(loop, config.client_id, on_death=self._died)
         self._alarm = Alarm(loop)
         self._codec = _codec(config)
         retry_backoff = ExponentialBackoff(config.retry_backoff_ms, config.retry_backoff_max_ms)
@@ -121,7 +120,7 @@ class Runtime:
             on_fatal=on_failed,
         )
         self.cluster = Cluster(
-            config, dial=dial, clock=loop.time, random=random, spawn=self._spawn, in_use=self._in_use
+            config, dial=dial, clock=loop.time, random=random, spawn=self._background.spawn, in_use=self._in_use
         )
         self.cluster.on_change(self._metadata_changed)
         self._identity = IdentityKeeper(
@@ -161,30 +160,30 @@ class Runtime:
 
     async def start(self, timeout: float) -> None:
         """Find the cluster. Raises StartTimeoutError after `timeout` seconds, with nothing left behind."""
-        started = self._loop.create_future()
-        self._task = self._loop.create_task(self._run(started), name=f"aioproducer {self.config.client_id}")
-        self._task.add_done_callback(self._ended)
+        background = self._background
         try:
-            await started
+            await background.start()
+            self._refresher = background.keep(self.cluster.run(), "metadata")
+            background.keep(self._keep_time(), "deadlines")
+            if self.config.enable_idempotence:
+                background.keep(self._identity.run(), "producer id")
+            await background.until_done(self.cluster.bootstrap(timeout))
             if self.config.enable_idempotence:
                 self._identity.need()
-            await self.cluster.bootstrap(timeout)
-        except BaseException:
+        except BaseException as error:
             await self.stop(lambda _batch: ProducerClosedError("start() failed"))
+            if isinstance(error, Exception) and self.failure is not None:
+                raise self.failure from error
             raise
 
     async def stop(self, error_of: Callable[[Batch], KafkaError]) -> None:
-        """End all tasks and connections; what is not settled fails with `error_of` its batch."""
-        task = self._task
-        if task is None:
-            return
+        """End all tasks and connections; what is not settled fails at once with `error_of` its batch."""
         self.fail_everything(error_of)
-        if not task.done():
-            for refresher in self._refresher:
-                refresher.cancel()
-            await self.cluster.close()
-            task.cancel()
-            await asyncio.wait([task])
+        self._background.stopping()
+        if self._refresher is not None:
+            self._refresher.cancel()
+        await self.cluster.close()
+        await self._background.stop()
 
     async def settle_all(self, timeout: float | None) -> None:
         """Wait until all that is buffered or parked by now is settled. Raises FlushTimeoutError after `timeout`
@@ -214,36 +213,16 @@ class Runtime:
         self.intake.fail_all(ProducerClosedError("the producer was closed before the record could be accepted"))
         self.settlement.fail_all(error_of, self._loop.time())
 
-    async def _run(self, started: asyncio.Future[None]) -> None:
-        try:
-            async with asyncio.TaskGroup() as group:
-                self._group = group
-                started.set_result(None)
-                self._refresher.append(group.create_task(self.cluster.run(), name="aioproducer metadata"))
-                group.create_task(self._keep_time(), name="aioproducer deadlines")
-                if self.config.enable_idempotence:
-                    group.create_task(self._identity.run(), name="aioproducer producer id")
-        finally:
-            self._group = None
-
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        """The background task is over: as it was told to, or because a task in it died, which is a bug."""
-        if task.cancelled():
-            return
-        cause = task.exception()
-        while isinstance(cause, BaseExceptionGroup):
-            cause = cause.exceptions[0]
-        error = _failed(cause, Persisted.NO)
-        logger.critical("a background task of the producer died, it can not go on", exc_info=cause)
+    def _died(self, cause: BaseException) -> None:
+        """A background task died, of a bug or because somebody cancelled it: nothing goes on without it."""
+        error = self.failure = _failed(cause, Persisted.NO)
+        if isinstance(cause, CancelledFromOutsideError):
+            logger.warning("%s", error)
+        else:
+            logger.critical("%s", error, exc_info=cause)
         self._on_failed(error)
         self.intake.fail_all(error)
         self.settlement.fail_all(lambda batch: _failed(cause, batch.persisted), self._loop.time())
-
-    def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        if self._group is None:
-            coroutine.close()
-            raise ProducerClosedError("the producer is closed: nothing more is started")
-        return self._group.create_task(coroutine)
 
     async def _keep_time(self) -> None:
         """Fail what has waited too long; with nothing to wait for, look again before anything new can be late."""
@@ -351,7 +330,7 @@ class Runtime:
             on_response=self._new_leaders,
         )
         self.senders[node.node_id] = sender
-        self._spawn(sender.run()).set_name(f"aioproducer sender {node.node_id}")
+        self._background.keep(sender.run(), f"sender {node.node_id}")
 
 
 def _codec(config: Config) -> Codec:
@@ -363,11 +342,12 @@ def _codec(config: Config) -> Codec:
     return codec(config.compression_type, levels.get(config.compression_type))
 
 
-def _failed(cause: BaseException | None, persisted: Persisted) -> ProducerFailedError:
-    error = ProducerFailedError(
-        f"a background task of the producer died ({cause!r}), which is a bug; close this producer and make a new one",
-        persisted=persisted,
-    )
+def _failed(cause: BaseException, persisted: Persisted) -> ProducerFailedError:
+    if isinstance(cause, CancelledFromOutsideError):
+        what = f"{cause}: close a producer before its loop, or what it needs, is ended"
+    else:
+        what = f"a background task died ({cause!r}), which is a bug: close this producer and make a new one"
+    error = ProducerFailedError(f"the producer can not go on: {what}", persisted=persisted)
     error.__cause__ = cause
     return error
 

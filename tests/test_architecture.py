@@ -29,6 +29,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("producer",),
     ("lifecycle",),
     ("runtime", "bulk", "arguments"),
+    ("background",),
     ("transactions", "sending"),
     ("batching",),
     ("cluster", "partitioning"),
