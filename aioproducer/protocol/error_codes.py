@@ -105,7 +105,7 @@ _ROWS = (
     ErrorCode(
         10,
         "MESSAGE_TOO_LARGE",
-        "larger than the topic's max.message.bytes: send smaller records, lower batch_size, or raise that limit",
+        "larger than the topic's max.message.bytes; send smaller records, lower batch_size, or raise that limit",
         error_class=errors.RecordTooLargeError,
     ),
     ErrorCode(12, "OFFSET_METADATA_TOO_LARGE", "the text committed with an offset is too long; shorten it"),
