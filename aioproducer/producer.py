@@ -10,6 +10,7 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterable, Collection, Iterable, Mapping, Sequence
+from copy import copy
 from os import PathLike
 from random import Random
 from types import TracebackType
@@ -23,6 +24,7 @@ from aioproducer.arguments import (
     check_timeout,
     check_timestamp,
     check_topic,
+    headers_bound,
 )
 from aioproducer.bulk import ProducerRecord, send_all
 from aioproducer.config import Config, Options
@@ -126,23 +128,23 @@ class Producer:
         self._failure = None
         self._state = State.STARTING
         self._home = loop
-        self._runtime = Runtime(
-            config,
-            loop=loop,
-            dial=dial
-            or SocketDialer(
-                send_buffer_bytes=config.send_buffer_bytes, receive_buffer_bytes=config.receive_buffer_bytes
-            ),
-            random=random or Random(),
-            on_failed=self._failed,
-            on_all_accepted=self._all_accepted,
-            on_topics=self._topics_changed,
-        )
         try:
+            self._runtime = Runtime(
+                config,
+                loop=loop,
+                dial=dial
+                or SocketDialer(
+                    send_buffer_bytes=config.send_buffer_bytes, receive_buffer_bytes=config.receive_buffer_bytes
+                ),
+                random=random or Random(),
+                on_failed=self._failed,
+                on_all_accepted=self._all_accepted,
+                on_topics=self._topics_changed,
+            )
             await self._runtime.start(config.max_block_ms / 1000)
         except BaseException:
             self._state = State.NEW
-            self._failure = None
+            self._failure = self._runtime = None
             raise
         self._state = State.RUNNING
         self._loop = loop
@@ -176,9 +178,9 @@ class Producer:
         finally:
             # Even if this is cancelled, and cancelled again: what is not settled fails now, and the end has a task of
             # its own, which a second call waits for.
-            if self._ending is None:
-                runtime.fail_everything(closed_error)
+            if self._ending is None or self._ending.cancelled():
                 self._ending = loop.create_task(self._end(runtime), name="aioproducer closing")
+                runtime.fail_everything(closed_error)
             await asyncio.shield(self._ending)
 
     async def _end(self, runtime: Runtime) -> None:
@@ -227,8 +229,10 @@ class Producer:
             value = serialize(config.value_serializer, topic, value, "value")
         if key is not None:
             key = serialize(config.key_serializer, topic, key, "key")
+        size = (0 if value is None else len(value)) + (0 if key is None else len(key))
         if headers:
             headers = check_headers(headers)
+            size += headers_bound(headers)
         if partition is not None:
             check_partition(partition)
         if timestamp_ms is None:
@@ -238,8 +242,7 @@ class Producer:
         if on_delivery is not None and on_delivery is not self._checked_callback:
             check_callback(on_delivery)
             self._checked_callback = on_delivery
-        size = (0 if value is None else len(value)) + (0 if key is None else len(key))
-        if headers or size > self._small:
+        if size > self._small:
             check_size(topic, key, value, headers, config.max_request_size, config.buffer_memory)
         self._sends += 1
         if topic_intake is None:
@@ -320,6 +323,8 @@ class Producer:
                 waiters = self._topic_waiters.get(topic, [])
                 if waiter in waiters:
                     waiters.remove(waiter)
+                    if not waiters:
+                        del self._topic_waiters[topic]
             self._usable("partitions_for()")
 
     def metrics(self) -> ProducerMetrics:
@@ -352,7 +357,7 @@ class Producer:
         self._wake_everybody()
 
     def _wake_everybody(self) -> None:
-        """Those who wait in `drain` and `partitions_for` look again."""
+        """Those who wait in `drain` go on; those in `partitions_for` look again."""
         self._all_accepted()
         self._topics_changed(tuple(self._topic_waiters))
 
@@ -369,7 +374,10 @@ class Producer:
 
     def _misuse(self, call: str) -> KafkaError:
         if self._failure is not None and _running_loop() is self._home:
-            return self._failure
+            # A copy for each: what is raised collects a traceback, which would grow with every call.
+            failure = copy(self._failure)
+            failure.__cause__ = self._failure.__cause__
+            return failure
         return misuse(self._state, call)
 
 

@@ -64,7 +64,7 @@ class Runtime:
         self._on_failed = on_failed
         self._on_topics = on_topics
         self.failure: KafkaError | None = None
-        self._refresher: asyncio.Task[None] | None = None
+        self._ending: asyncio.Task[None] | None = None
         self._background = Background(loop, config.client_id, on_death=self._died)
         self._alarm = Alarm(loop)
         self._codec = _codec(config)
@@ -117,7 +117,7 @@ class Runtime:
             backoff=backoff,
             on_stale_metadata=self._refresh_metadata,
             on_room=self.intake.advance,
-            on_fatal=on_failed,
+            on_fatal=self._shut_out,
         )
         self.cluster = Cluster(
             config, dial=dial, clock=loop.time, random=random, spawn=self._background.spawn, in_use=self._in_use
@@ -163,27 +163,32 @@ class Runtime:
         background = self._background
         try:
             await background.start()
-            self._refresher = background.keep(self.cluster.run(), "metadata")
+            background.keep(self.cluster.run(), "metadata")
             background.keep(self._keep_time(), "deadlines")
             if self.config.enable_idempotence:
                 background.keep(self._identity.run(), "producer id")
-            await background.until_done(self.cluster.bootstrap(timeout))
+            await background.until_done(self.cluster.bootstrap(timeout), "bootstrap")
             if self.config.enable_idempotence:
                 self._identity.need()
         except BaseException as error:
-            await self.stop(lambda _batch: ProducerClosedError("start() failed"))
+            # In a task of its own, for whoever cancels a start may do it twice.
+            self._ending = self._loop.create_task(self.stop(closed_error), name="aioproducer start in vain")
+            await asyncio.shield(self._ending)
             if isinstance(error, Exception) and self.failure is not None:
                 raise self.failure from error
             raise
 
     async def stop(self, error_of: Callable[[Batch], KafkaError]) -> None:
         """End all tasks and connections; what is not settled fails at once with `error_of` its batch."""
-        self.fail_everything(error_of)
-        self._background.stopping()
-        if self._refresher is not None:
-            self._refresher.cancel()
-        await self.cluster.close()
-        await self._background.stop()
+        try:
+            self.fail_everything(error_of)
+        finally:
+            # Also if a bug has left nothing in order: tasks and connections end all the same.
+            self._background.stopping()
+            try:
+                await self.cluster.close()
+            finally:
+                await self._background.stop()
 
     async def settle_all(self, timeout: float | None) -> None:
         """Wait until all that is buffered or parked by now is settled. Raises FlushTimeoutError after `timeout`
@@ -216,13 +221,21 @@ class Runtime:
     def _died(self, cause: BaseException) -> None:
         """A background task died, of a bug or because somebody cancelled it: nothing goes on without it."""
         error = self.failure = _failed(cause, Persisted.NO)
-        if isinstance(cause, CancelledFromOutsideError):
-            logger.warning("%s", error)
-        else:
+        if _is_bug(cause):
             logger.critical("%s", error, exc_info=cause)
+        else:
+            logger.warning("%s", error)
+        self._on_failed(error)
+        try:
+            self.intake.fail_all(error)
+        finally:
+            self.settlement.fail_all(lambda batch: _failed(cause, batch.persisted), self._loop.time())
+
+    def _shut_out(self, error: KafkaError) -> None:
+        """The brokers take nothing more from this producer: what is pending has no future either."""
         self._on_failed(error)
         self.intake.fail_all(error)
-        self.settlement.fail_all(lambda batch: _failed(cause, batch.persisted), self._loop.time())
+        self.settlement.fail_all(lambda _batch: error, self._loop.time())
 
     async def _keep_time(self) -> None:
         """Fail what has waited too long; with nothing to wait for, look again before anything new can be late."""
@@ -342,11 +355,17 @@ def _codec(config: Config) -> Codec:
     return codec(config.compression_type, levels.get(config.compression_type))
 
 
+def _is_bug(cause: BaseException) -> bool:
+    return isinstance(cause, Exception) and not isinstance(cause, CancelledFromOutsideError)
+
+
 def _failed(cause: BaseException, persisted: Persisted) -> ProducerFailedError:
-    if isinstance(cause, CancelledFromOutsideError):
+    if _is_bug(cause):
+        what = f"a background task died ({cause!r}), which is a bug: close this producer and make a new one"
+    elif isinstance(cause, CancelledFromOutsideError):
         what = f"{cause}: close a producer before its loop, or what it needs, is ended"
     else:
-        what = f"a background task died ({cause!r}), which is a bug: close this producer and make a new one"
+        what = f"a background task was interrupted by {cause!r}: close this producer and make a new one"
     error = ProducerFailedError(f"the producer can not go on: {what}", persisted=persisted)
     error.__cause__ = cause
     return error

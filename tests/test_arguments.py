@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from aioproducer.arguments import (
@@ -17,10 +17,11 @@ from aioproducer.arguments import (
     check_timeout,
     check_timestamp,
     check_topic,
+    headers_bound,
 )
 from aioproducer.errors import ArgumentTypeError, InvalidArgumentError, InvalidTopicError, RecordTooLargeError
 from aioproducer.records.batch import HEADER_SIZE
-from aioproducer.records.builder import RecordsBuilder
+from aioproducer.records.builder import RecordsBuilder, record_size_bound
 
 
 class Bytes(bytes):
@@ -180,3 +181,14 @@ def test_timeouts_out_of_range(timeout: float) -> None:
 def test_timeouts_of_the_wrong_type(timeout: Any) -> None:
     with pytest.raises(ArgumentTypeError, match=r"flush\(\): timeout=.* give seconds"):
         check_timeout("flush()", timeout)
+
+
+@given(
+    st.lists(
+        st.tuples(st.text(st.characters(exclude_categories=["Cs"]), max_size=20), st.none() | st.binary(max_size=200))
+    )
+)
+def test_headers_never_take_more_than_their_bound(headers: list[tuple[str, bytes | None]]) -> None:
+    # The count of the headers is in the bound of a record without any, for its first 63.
+    assume(len(headers) < 64)
+    assert record_size_bound(None, b"", headers) - record_size_bound(None, b"", ()) <= headers_bound(headers)

@@ -160,9 +160,13 @@ class BrokerLink:
             await self._lost.wait_closed()
 
     def _begin(self, within: float | None) -> _Attempt:
-        attempt = _Attempt()
-        attempt.task = self._spawn(self._connect(attempt, within))
-        self._attempt = attempt
+        # Known before it begins: where tasks are eager it can be over when `spawn` returns.
+        attempt = self._attempt = _Attempt()
+        try:
+            attempt.task = self._spawn(self._connect(attempt, within))
+        except BaseException:
+            self._attempt = None
+            raise
         return attempt
 
     def _give_up(self, attempt: _Attempt) -> None:

@@ -51,6 +51,7 @@ class Settlement:
         self._on_room = on_room
         self._on_fatal = on_fatal
         self._unreachable: dict[int, KafkaError] = {}
+        self._fatal: KafkaError | None = None
 
     def answered(
         self,
@@ -68,6 +69,10 @@ class Settlement:
             else:
                 batch.written = False
                 self._judge(batch, answer, node_id, now)
+        fatal, self._fatal = self._fatal, None
+        if fatal is not None:
+            # Not before each batch of the answer has got what the answer says of it.
+            self._on_fatal(fatal)
         self._on_room(now)
 
     def lost(self, batches: Sequence[Batch], error: KafkaError, node_id: int, now: float) -> None:
@@ -180,7 +185,7 @@ class Settlement:
                 error = self._given_up_error(batch, error) if in_time else self._expiry_error(batch, now)
             self._fail(batch, error, _record_errors(batch, answer, error))
             if error.fatal:
-                self._on_fatal(error)
+                self._fatal = error
             return
         logger.debug("%s: %s after %d attempts: %s", _where(batch), action.name, batch.attempts, error)
         self._counters.records_retried += batch.count

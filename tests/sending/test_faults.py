@@ -14,6 +14,7 @@ from aioproducer.errors import (
     InvalidProducerEpochError,
     KafkaError,
     Persisted,
+    ProducerFencedError,
 )
 from aioproducer.models import RecordMetadata
 from aioproducer.testing import EmbeddedCluster
@@ -347,3 +348,27 @@ async def test_closing_while_everything_moves_never_hangs(codec: str) -> None:
                 for delivery in deliveries:
                     delivery.exception()
                 assert producer.metrics().buffered_bytes == 0
+
+
+async def test_when_the_brokers_shut_the_producer_out_nothing_waits_for_its_time_to_be_over() -> None:
+    async with EmbeddedCluster() as cluster:
+        cluster.create_topic("t", partitions=2)
+        async with running(cluster, SMALL | Options(buffer_memory=3000, linger_ms=50)) as producer:
+            await asyncio.gather(*(producer.send("t", number(0), partition=partition) for partition in range(2)))
+            cluster.fail("produce", "PRODUCER_FENCED", partition=("t", 0))
+            sent = [producer.send("t", bytes(400), partition=n % 2) for n in range(20)]
+            assert producer.metrics().waiting_sends > 0
+            async with asyncio.timeout(5):
+                results = await asyncio.gather(*sent, return_exceptions=True)
+            # What the answer said of the other partition counts.
+            acknowledged = [result for result in results if isinstance(result, RecordMetadata)]
+            assert {result.partition for result in acknowledged} == {1}
+            refused = [result for result in results if isinstance(result, ProducerFencedError)]
+            assert len(acknowledged) + len(refused) == len(sent)
+            # What is in the log beyond that was on its way, and is said to be perhaps there.
+            maybe = sum(error.persisted is Persisted.MAYBE for error in refused)
+            assert len(acknowledged) < cluster.end_offset("t", 1) <= 1 + len(acknowledged) + maybe
+            with pytest.raises(ProducerFencedError):
+                producer.send("t", number(1))
+            metrics = producer.metrics()
+            assert (metrics.buffered_bytes, metrics.waiting_sends) == (0, 0)
