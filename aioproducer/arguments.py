@@ -74,11 +74,12 @@ def check_headers(headers: Iterable[Any]) -> Headers:
         except UnicodeEncodeError as error:
             raise InvalidArgumentError(f"headers: the key {name!r} can not be written as UTF-8: {error}") from error
         if value is not None and type(value) is not bytes:
-            if not isinstance(value, bytes | bytearray | memoryview):
+            try:
+                value = memoryview(value).tobytes()
+            except TypeError:
                 raise ArgumentTypeError(
                     f"headers: the value of {name!r} is {type(value).__name__}: encode it to bytes, or give None"
-                )
-            value = bytes(value)
+                ) from None
         checked.append((name, value))
     return checked
 

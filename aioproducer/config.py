@@ -177,13 +177,13 @@ class Config:
         "max.request.size",
         Integer(unit="bytes", at_least=_ONE_RECORD),
         default=1048576,
-        meaning="The largest produce request, and the largest record before compression.",
+        meaning="The batches of one produce request together, and the largest record, before compression.",
     )
     delivery_timeout_ms: float = option(
         "delivery.timeout.ms",
         Milliseconds(at_least=0, at_most=2147483647),
         default=120000.0,
-        meaning="Every record is settled this long after its send, retries included.",
+        meaning="A record is settled this long after it came into a batch, retries included.",
     )
     request_timeout_ms: float = option(
         "request.timeout.ms",

@@ -227,7 +227,8 @@ class Delivery:
         """Withdraw the record if it still waits for room or for its topic; give the handle up if it is in a batch.
 
         In a batch the record goes on, with its `on_delivery`, and awaiting the delivery still tells its fate; the
-        handle counts as cancelled, and its done callbacks run. Returns False if it was done already.
+        handle counts as cancelled, and its done callbacks run. A record that is withdrawn counts as never sent: whoever
+        else awaits it gets CancelledError, and its `on_delivery` is not called. Returns False if it was done already.
         """
         place = self._place
         if place.done:

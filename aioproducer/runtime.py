@@ -13,6 +13,8 @@ from collections.abc import Callable, Collection, Sequence
 from random import Random
 from uuid import UUID
 
+import anyio
+
 from aioproducer.background import Background, CancelledFromOutsideError
 from aioproducer.batching.accumulator import Accumulator
 from aioproducer.batching.batch import Batch
@@ -41,6 +43,9 @@ from aioproducer.telemetry.metrics import ProducerMetrics
 
 logger = logging.getLogger("aioproducer")
 
+# Compressing lets go of the interpreter's lock, so more than one is of use; more than a few would take the cores away.
+_COMPRESSING_THREADS = 4
+
 
 class Runtime:
     """The parts of one running producer: `accumulator`, `intake`, `settlement`, `cluster`, `counters`, `senders`."""
@@ -68,6 +73,7 @@ class Runtime:
         self._background = Background(loop, config.client_id, on_death=self._died)
         self._alarm = Alarm(loop)
         self._codec = _codec(config)
+        self._threads = anyio.CapacityLimiter(_COMPRESSING_THREADS)
         retry_backoff = ExponentialBackoff(config.retry_backoff_ms, config.retry_backoff_max_ms)
 
         def backoff(attempts: int) -> float:
@@ -101,9 +107,11 @@ class Runtime:
                 random=lambda: random.getrandbits(31),
             ),
             max_block=config.max_block_ms / 1000,
+            delivery_timeout=config.delivery_timeout_ms / 1000,
             park=self._park,
             refuse=self._refuse,
             on_new_topic=self._want_topic,
+            on_new_partition=self._want_partition,
             on_parked=self._alarm.set,
             on_all_accepted=on_all_accepted,
         )
@@ -276,6 +284,10 @@ class Runtime:
             self._tell_leaders(name)
         self.cluster.want(name)
 
+    def _want_partition(self, name: str) -> None:
+        """A partition that the topic does not have, as far as is known."""
+        self.cluster.request_refresh((name,))
+
     def _metadata_changed(self, names: Collection[str]) -> None:
         for name in names:
             self._tell_leaders(name)
@@ -292,7 +304,8 @@ class Runtime:
         error = self.cluster.topic_error(name)
         if error is not None and not error.retriable:
             self.intake.fail_topic(name, error)
-        if topic is None:
+        if topic is None or error is not None:
+            # The next record for it has it asked for again: what was refused may be allowed by then.
             self.intake.forget(name)
 
     def _in_use(self, name: str) -> bool:
@@ -336,6 +349,7 @@ class Runtime:
                 max_in_flight=self.config.max_in_flight_requests_per_connection,
                 max_request_size=self.config.max_request_size,
                 request_timeout=self.config.request_timeout_ms / 1000,
+                threads=self._threads,
             ),
             loop=self._loop,
             topic_id_of=self._topic_id,

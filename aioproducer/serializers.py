@@ -92,26 +92,28 @@ def serialize(serializer: Serializer[Any] | None, topic: str, value: object, wha
     if serializer is None:
         if type(value) is bytes:
             return value
-        if not isinstance(value, bytes | bytearray | memoryview):
+        try:
+            copied = _copied(value)
+        except ValueError as error:
+            raise InvalidArgumentError(f"{what} of a record for {topic!r} can not be read: {error}") from error
+        if copied is None:
             raise ArgumentTypeError(
                 f"{what} of a record for {topic!r} is {_article(value)}; encode it to bytes, "
                 f"or give the producer a {what}_serializer (aioproducer.serializers has some)"
             )
-        try:
-            return bytes(value)
-        except ValueError as error:
-            raise InvalidArgumentError(f"{what} of a record for {topic!r} can not be read: {error}") from error
+        return copied
     try:
         result = serializer(topic, value)
         if result is None or type(result) is bytes:
             return result
-        if isinstance(result, bytes | bytearray | memoryview):
-            return bytes(result)
+        copied = _copied(result)
     except Exception as error:
         raise SerializationError(
             f"{what}_serializer {_name(serializer)} could not serialize {_article(value)} for {topic!r}: "
             f"{type(error).__name__}: {error}"
         ) from error
+    if copied is not None:
+        return copied
     if inspect.iscoroutine(result):
         result.close()  # it will never be awaited, and would warn of it
     raise SerializationError(
@@ -128,3 +130,11 @@ def _name(serializer: object) -> str:
 
 
 __all__ = ["BytesSerializer", "JsonSerializer", "Serializer", "StringSerializer", "serialize"]
+
+
+def _copied(value: object) -> bytes | None:
+    """The bytes of anything bytes-like, None for what is not. Raises ValueError for a view that was released."""
+    try:
+        return memoryview(value).tobytes()  # type: ignore[arg-type]  # whether it is bytes-like is the question
+    except TypeError:
+        return None

@@ -201,7 +201,6 @@ class Accumulator:
         """
         for queue in node.due(now):
             self._timer_came(queue, now)
-        node.drained_at = now
         taken: list[Batch] = []
         size = 0
         for _ in range(len(node.ready)):
@@ -223,6 +222,8 @@ class Accumulator:
             self._gate.stamp(batch)
             size += batch.wire_size
             taken.append(batch)
+        if taken:
+            node.drained_at = now
         for batch in taken:
             self._look(batch.queue)
         return taken

@@ -8,7 +8,7 @@ producer tells it the time, and that metadata came or bytes were given back.
    on in call order. Records for partitions that are known pass them by, for order is a matter of one partition.
 3. Records without room wait in one line for all topics, first in, first out; those that fit are let in when bytes are
    given back.
-4. Who has waited `max_block_ms` in all gets an error that says for what.
+4. Who has waited `max_block_ms` in all, or `delivery_timeout_ms` if that is less, gets an error that says for what.
 5. Who stops waiting leaves every line at once, and nothing of him is kept.
 """
 
@@ -55,9 +55,11 @@ class Intake:
         placement: Placement,
         *,
         max_block: float,
+        delivery_timeout: float,
         park: Park,
         refuse: Refuse,
         on_new_topic: Callable[[str], None],
+        on_new_partition: Callable[[str], None],
         on_parked: Callable[[], None],
         on_all_accepted: Callable[[], None],
     ) -> None:
@@ -67,10 +69,12 @@ class Intake:
         self.topics: dict[str, Topic] = {}
         self._accumulator = accumulator
         self._placement = placement
-        self._max_block = max_block
+        self._patience = min(max_block, delivery_timeout)
+        self._patience_of = "max_block_ms" if max_block <= delivery_timeout else "delivery_timeout_ms"
         self._park = park
         self._refuse = refuse
         self._on_new_topic = on_new_topic
+        self._on_new_partition = on_new_partition
         self._on_parked = on_parked
         self._on_all_accepted = on_all_accepted
         self._parked: OrderedDict[Parked, None] = OrderedDict()
@@ -172,14 +176,14 @@ class Intake:
             return parked.delivery
         parked.on_withdrawn = self._withdrawn
         parked.since = now
-        parked.deadline = now + self._max_block
+        parked.deadline = now + self._patience
         self._parked[parked] = None
         if known:
             self._wait_for_room(topic, parked)
         else:
             topic.parked[parked] = None
             if topic.partitions is not None:
-                self._on_new_topic(topic.name)
+                self._on_new_partition(topic.name)
         self._on_parked()
         return parked.delivery
 
@@ -305,7 +309,7 @@ class Intake:
             for_metadata = [parked for parked in group if not topic.knows(parked.partition)]
             for_room = [parked for parked in group if topic.knows(parked.partition)]
             if for_metadata:
-                error = _unknown_error(topic, for_metadata[0], now, cause(name))
+                error = self._unknown_error(topic, for_metadata[0], now, cause(name))
                 error.__cause__ = cause(name)
                 self._fail(for_metadata, error)
             if for_room:
@@ -337,21 +341,20 @@ class Intake:
 
     def _full_error(self, parked: Parked, now: float) -> KafkaError:
         return BufferFullError(
-            f"no room for a record to {parked.topic} within {now - parked.since:.3f} s (max_block_ms): "
+            f"no room for a record to {parked.topic} within {now - parked.since:.3f} s ({self._patience_of}): "
             f"{self._accumulator.buffered} of {self._accumulator.buffer_memory} bytes of buffer_memory are in use "
             "by records that no broker has acknowledged yet; look at the brokers, await drain() while sending, or "
             "raise buffer_memory"
         )
 
-
-def _unknown_error(topic: Topic, parked: Parked, now: float, cause: KafkaError | None) -> KafkaError:
-    waited = f"for {now - parked.since:.3f} s (max_block_ms)"
-    last = f"; the last answer was: {cause}" if cause is not None else "; no broker has answered for it"
-    if topic.partitions is None:
+    def _unknown_error(self, topic: Topic, parked: Parked, now: float, cause: KafkaError | None) -> KafkaError:
+        waited = f"for {now - parked.since:.3f} s ({self._patience_of})"
+        last = f"; the last answer was: {cause}" if cause is not None else "; no broker has answered for it"
+        if topic.partitions is None:
+            return MetadataTimeoutError(
+                f"topic {topic.name!r} stayed unknown {waited}{last}; create it, or check its name and the brokers"
+            )
         return MetadataTimeoutError(
-            f"topic {topic.name!r} stayed unknown {waited}{last}; create it, or check its name and the brokers"
+            f"topic {topic.name!r} has no partition {parked.partition}, {waited}: it has {len(topic.partitions)}, "
+            "from 0 on; send to one of these, or add partitions to the topic"
         )
-    return MetadataTimeoutError(
-        f"topic {topic.name!r} has no partition {parked.partition}, {waited}: it has {len(topic.partitions)}, "
-        "from 0 on; send to one of these, or add partitions to the topic"
-    )

@@ -48,12 +48,6 @@ class NodeQueue:
             heappop(timers)
         return None
 
-    def stalled(self, now: float, patience: float) -> bool:
-        """Whether something has been ready for `patience` seconds and no sender came for it (KIP-794)."""
-        if not self.ready or not self.ready[0].batches:
-            return False
-        return now - max(self.drained_at, self.ready[0].batches[0].created_at) > patience
-
     def put(self, queue: PartitionQueue) -> None:
         """List a partition as ready, at the end."""
         queue.listed = True

@@ -77,6 +77,15 @@ class PartitionQueue:
             f"{self.in_flight} in flight, leader {self.leader}>"
         )
 
+    def stalled(self, now: float, patience: float) -> bool:
+        """Whether a batch that could go has waited for `patience` seconds, and the leader has taken nothing for as
+        long, from any partition (KIP-794). Also where the gate is shut: it is because of what is unanswered.
+        """
+        head = self.batches[0] if self.batches else None
+        if self.node is None or head is None or (head is self.open and not head.urgent):
+            return False
+        return now - max(self.node.drained_at, head.created_at) > patience
+
     def put_back(self, batch: Batch) -> None:
         """Queue a batch again where it belongs: before everything younger."""
         batches = self.batches

@@ -75,16 +75,17 @@ class Topic:
         return f"<Topic {self.name}: {self.partitions!r}, {len(self.parked)} records wait for metadata>"
 
     def update(self, leaders: Sequence[int]) -> None:
-        """The leaders of all partitions as the metadata tells them now, -1 for none. Partitions never get fewer here:
-        one that is gone has no leader, so that its records end with their delivery time.
+        """The leaders of all partitions as the metadata tells them now, -1 for none. A partition that is gone, for the
+        topic was made again with fewer, has no leader: records that are there already end with their delivery time.
         """
-        known = len(self._queues)
-        if len(leaders) < known:
-            leaders = (*leaders, *(NO_LEADER for _ in range(known - len(leaders))))
+        count, known = len(leaders), len(self._queues)
+        if count < known:
+            leaders = (*leaders, *(NO_LEADER for _ in range(known - count)))
+            self.end_visit()
         self._leaders = leaders
         self._queues.extend(None for _ in range(len(leaders) - known))
         available = [partition for partition, leader in enumerate(leaders) if leader != NO_LEADER]
-        self.partitions = Partitions(self.name, len(leaders), available)
+        self.partitions = Partitions(self.name, count, available)
         for queue in self._queues:
             if queue is not None:
                 self._accumulator.lead(queue, leaders[queue.partition])
@@ -130,7 +131,8 @@ class Topic:
 
     def keyed(self, key: bytes) -> PartitionQueue:
         """The queue of the key's hash. Needs the metadata."""
-        return self.queue(partition_for_key(key, len(self._queues)))
+        assert self.partitions is not None
+        return self.queue(partition_for_key(key, len(self.partitions)))
 
     def place(self, key: bytes | None, value: bytes | None, now: float) -> PartitionQueue:
         """The queue of a record that names no partition. Raises PartitionerError; needs the metadata."""
@@ -176,7 +178,7 @@ class Topic:
             return None
         patience = placement.patience
         return [
-            -1 if patience and queue.node is not None and queue.node.stalled(now, patience) else len(queue.batches)
+            -1 if patience and queue.stalled(now, patience) else len(queue.batches)
             for queue in self._queues
             if queue is not None
         ]

@@ -357,7 +357,7 @@ class Cluster:
         """Closes idle connections; returns when to look again."""
         times = [link.close_if_idle(now) for link in tuple(self._links.values())]
         times.append(self._control.close_if_idle(now))
-        horizon = now + (self._policy.max_idle or 3600.0)
+        horizon = now + (3600.0 if self._policy.max_idle is None else self._policy.max_idle)
         return max(now + 0.01, min((at for at in times if at is not None), default=horizon))
 
     def _new_link(self, node: Node, *, log: bool) -> BrokerLink:

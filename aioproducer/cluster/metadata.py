@@ -21,7 +21,6 @@ from aioproducer.models import Node
 from aioproducer.protocol.error_codes import error_code
 from aioproducer.protocol.messages.metadata import MetadataRequest, MetadataRequestTopic, MetadataResponse
 
-_INVALID_TOPIC = 17
 _SHORTEST_PAUSE = 0.02  # also where retry_backoff_ms is 0: brokers are not to be asked in a busy loop
 
 
@@ -62,9 +61,6 @@ class Metadata:
         state = "idle" if self._asked is None else f"asking for {len(self._asked.topics)} topics"
         return f"<Metadata of {len(self._tracked)} topics, {state}>"
 
-    def tracks(self, topic: str) -> bool:
-        return topic in self._tracked
-
     def want(self, topic: str, now: float) -> bool:
         """Tracks `topic` and marks it as used. Returns whether there is something to ask for because of it."""
         tracked = self._tracked.get(topic)
@@ -75,8 +71,8 @@ class Metadata:
             return True
         tracked.expires_at = now + self._max_idle
         known = self.view.topics.get(topic)
-        if known is None or known.error_code in (0, _INVALID_TOPIC):
-            return False  # asked for already, or well known, or never to be
+        if known is None or not known.error_code:
+            return False  # asked for already, or well known
         return self._ask_again((topic,), now)
 
     def use(self, topic: str, now: float) -> None:
@@ -127,7 +123,7 @@ class Metadata:
         )
 
     def apply(self, response: MetadataResponse, version: int, now: float) -> frozenset[str]:
-        """Takes over the answer to the request under way; returns the topics that look different now.
+        """Takes over the answer to the request under way; returns the topics that look different now, or are refused.
 
         An answer with an error of its own, or without brokers, is none: `failed` is for these.
         """
@@ -150,7 +146,9 @@ class Metadata:
         elif before not in (None, self.view.cluster_id):
             self._all = True  # another cluster answers now, so nothing that was learned before holds
         self._again.update(dict.fromkeys(name for name in merged.unsettled if self._worth_asking_again(name)))
-        return merged.changed | forgotten
+        # A refusal is news each time: whoever wanted the topic again waits to hear it.
+        refused = {name for name in asked.topics if self._refused(name)}
+        return merged.changed | forgotten | refused
 
     def failed(self, now: float) -> None:
         """The request under way got no answer; what it was for is asked again after a pause."""
@@ -199,6 +197,10 @@ class Metadata:
         if not code:
             return True  # a partition has no leader
         return error_code(code).retriable and (self._in_use is None or self._in_use(topic))
+
+    def _refused(self, topic: str) -> bool:
+        known = self.view.topics.get(topic)
+        return known is not None and known.error_code != 0 and not error_code(known.error_code).retriable
 
     def _forget(self, now: float) -> frozenset[str]:
         idle = frozenset(

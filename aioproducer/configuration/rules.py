@@ -39,6 +39,9 @@ class Draft:
     reconnect_backoff_max_ms: float
     socket_connection_setup_timeout_ms: float
     socket_connection_setup_timeout_max_ms: float
+    compression_type: str
+    partitioner: object
+    partitioner_adaptive_partitioning_enable: bool
 
 
 @dataclass(slots=True)
@@ -179,6 +182,32 @@ def _setup_capped(ruling: Ruling) -> None:
     _constant_if_capped(ruling, "socket_connection_setup_timeout_ms", "socket_connection_setup_timeout_max_ms")
 
 
+def _of_no_use(ruling: Ruling) -> None:
+    """What was given and changes nothing, because of another option."""
+    draft = ruling.draft
+    unused: list[tuple[str, str]] = []
+    if draft.partitioner is not None:
+        unused += (
+            (key, "a partitioner of your own decides")
+            for key in (
+                "partitioner_ignore_keys",
+                "partitioner_adaptive_partitioning_enable",
+                "partitioner_availability_timeout_ms",
+            )
+        )
+    elif not draft.partitioner_adaptive_partitioning_enable:
+        why = f"{ruling.says('partitioner_adaptive_partitioning_enable', False)} is set"
+        unused.append(("partitioner_availability_timeout_ms", why))
+    unused += (
+        (f"compression_{name}_level", f"{ruling.says('compression_type', draft.compression_type)} is the codec")
+        for name in ("gzip", "lz4", "zstd")
+        if draft.compression_type != name
+    )
+    for key, why in unused:
+        if key in ruling.explicit:
+            ruling.adjustments.append(f"{ruling.names[key]} has no effect: {why}")
+
+
 RULES: tuple[tuple[Callable[[Ruling], None], frozenset[str]], ...] = (
     (_reconnect_is_constant, frozenset({"reconnect_backoff_ms", "reconnect_backoff_max_ms"})),
     (_reconnect_capped, frozenset({"reconnect_backoff_ms", "reconnect_backoff_max_ms"})),
@@ -194,6 +223,7 @@ RULES: tuple[tuple[Callable[[Ruling], None], frozenset[str]], ...] = (
     (_batch_fits_request, frozenset({"batch_size", "max_request_size"})),
     (_batch_fits_buffer, frozenset({"batch_size", "buffer_memory"})),
     (_delivery_timeout, frozenset({"linger_ms", "request_timeout_ms", "delivery_timeout_ms"})),
+    (_of_no_use, frozenset({"partitioner", "partitioner_adaptive_partitioning_enable", "compression_type"})),
 )
 """Each rule with the keys it reads."""
 

@@ -6,25 +6,29 @@ because accepted keys are keys that work.
 
 from __future__ import annotations
 
-# A key, or all keys that begin so where the text ends with a dot; what is missing; what to do instead.
+# A key, or all keys that begin so where the text ends with a dot; what is missing, with its verb; what to do instead.
 _UNSUPPORTED: tuple[tuple[str, str, str], ...] = (
-    ("transactional.id", "transactions", "leave it out: a producer is idempotent without it"),
-    ("transaction.timeout.ms", "transactions", "leave it out"),
-    ("transaction.two.phase.commit.enable", "transactions", "leave it out"),
-    ("security.protocol", "TLS and SASL", "leave it out and use a PLAINTEXT listener of the brokers"),
-    ("security.providers", "TLS and SASL", "leave it out; it is about Java"),
-    ("ssl.", "TLS", "leave it out and use a PLAINTEXT listener of the brokers"),
-    ("sasl.", "SASL", "leave it out and use a PLAINTEXT listener of the brokers"),
-    ("interceptor.classes", "interceptors", "leave it out and wrap send() instead"),
-    ("metric.reporters", "metric reporters", "leave it out"),
-    ("metrics.", "metric windows", "leave it out"),
-    ("enable.metrics.push", "pushing metrics to brokers", "leave it out: nothing is pushed"),
-    ("auto.include.jmx.reporter", "JMX", "leave it out; Kafka 4.0 removed it"),
-    ("config.providers", "configuration providers", "leave it out and pass the resolved values"),
-    ("partitioner.rack.aware", "rack-aware partitioning", "leave it out, or give a partitioner of your own"),
-    ("client.rack", "rack-aware partitioning", "leave it out"),
-    ("bootstrap.resolve.timeout.ms", "a deadline for resolving names", "leave it out; max.block.ms bounds the start"),
-    ("metadata.cluster.check.enable", "checking the cluster's id", "leave it out"),
+    ("transactional.id", "transactions are", "leave it out: a producer is idempotent without it"),
+    ("transaction.timeout.ms", "transactions are", "leave it out"),
+    ("transaction.two.phase.commit.enable", "transactions are", "leave it out"),
+    ("security.protocol", "TLS and SASL are", "leave it out and use a PLAINTEXT listener of the brokers"),
+    ("security.providers", "TLS and SASL are", "leave it out; it is about Java"),
+    ("ssl.", "TLS is", "leave it out and use a PLAINTEXT listener of the brokers"),
+    ("sasl.", "SASL is", "leave it out and use a PLAINTEXT listener of the brokers"),
+    ("interceptor.classes", "interceptors are", "leave it out and wrap send() instead"),
+    ("metric.reporters", "metric reporters are", "leave it out"),
+    ("metrics.", "metric windows are", "leave it out"),
+    ("enable.metrics.push", "pushing metrics to brokers is", "leave it out: nothing is pushed"),
+    ("auto.include.jmx.reporter", "JMX is", "leave it out; Kafka 4.0 removed it"),
+    ("config.providers", "configuration providers are", "leave it out and pass the resolved values"),
+    ("partitioner.rack.aware", "rack-aware partitioning is", "leave it out, or give a partitioner of your own"),
+    ("client.rack", "rack-aware partitioning is", "leave it out"),
+    (
+        "bootstrap.resolve.timeout.ms",
+        "a deadline for resolving names is",
+        "leave it out; max.block.ms bounds the start",
+    ),
+    ("metadata.cluster.check.enable", "checking the cluster's id is", "leave it out"),
 )
 
 
@@ -34,5 +38,5 @@ def unsupported(key: str) -> str | None:
     for known, missing, remedy in _UNSUPPORTED:
         # `config.providers.<name>.class` and its like belong to the key that they begin with.
         if dotted == known or dotted.startswith(known if known.endswith(".") else f"{known}."):
-            return f"{missing} are not supported by this version; {remedy}".replace("TLS are", "TLS is")
+            return f"{missing} not supported by this version; {remedy}"
     return None

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from functools import partial
 from uuid import UUID
 
+import anyio
 import anyio.to_thread
 
 from aioproducer.batching.accumulator import Accumulator
@@ -35,13 +36,16 @@ from aioproducer.telemetry.counters import Counters
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SenderOptions:
-    """Sizes in bytes, times in seconds."""
+    """Sizes in bytes, times in seconds. threads: how many may compress at once. Its own, for a service may have filled
+    the usual one with calls that wait for this producer.
+    """
 
     acks: Acks
     codec: Codec
     max_in_flight: int
     max_request_size: int
     request_timeout: float
+    threads: anyio.CapacityLimiter
 
 
 class Sender:
@@ -162,6 +166,9 @@ class Sender:
         request = build_request(batches, ids, acks=options.acks, timeout_ms=int(options.request_timeout * 1000))
         answered = partial(self._answered, batches, ids, slots)
         for batch in batches:
+            if batch.attempts:
+                self._counters.records_retried += batch.count
+                self._counters.batches_retried += 1
             batch.attempts += 1
             batch.written = True
         self._counters.requests_sent += 1
@@ -192,7 +199,7 @@ class Sender:
             return
         # It is the sum that would keep the loop, and one visit to the thread is enough for all.
         if sum(map(len, sections)) > codec.inline_limit:
-            compressed = await anyio.to_thread.run_sync(_compress, codec, sections)
+            compressed = await anyio.to_thread.run_sync(_compress, codec, sections, limiter=self._options.threads)
         else:
             compressed = _compress(codec, sections)
         for batch, section, smaller in zip(batches, sections, compressed, strict=True):

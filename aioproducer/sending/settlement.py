@@ -188,8 +188,6 @@ class Settlement:
                 self._fatal = error
             return
         logger.debug("%s: %s after %d attempts: %s", _where(batch), action.name, batch.attempts, error)
-        self._counters.records_retried += batch.count
-        self._counters.batches_retried += 1
         # Another leader is tried at once (KIP-951), also one that became known before this answer came.
         moved = node_id != batch.queue.leader
         accumulator.requeue(batch, now if moved else now + self._backoff(batch.attempts))

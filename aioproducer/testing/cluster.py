@@ -149,7 +149,8 @@ class EmbeddedCluster:
     @property
     def bootstrap_servers(self) -> str:
         """The addresses of all brokers, also of those that are down, as clients take them."""
-        return ",".join(f"{node.host}:{node.port}" for node in self._state.brokers.values())
+        hosts = ((f"[{node.host}]" if ":" in node.host else node.host, node) for node in self._state.brokers.values())
+        return ",".join(f"{host}:{node.port}" for host, node in hosts)
 
     @property
     def cluster_id(self) -> str:

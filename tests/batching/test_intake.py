@@ -92,7 +92,7 @@ def test_an_unknown_partition_is_asked_for_and_the_others_pass() -> None:
     core.know("orders", 0)
     waits, passes = core.send(partition=1), core.send(partition=0)
     assert parked(waits, passes) == [True, False]
-    assert core.asked == ["orders", "orders"]
+    assert (core.asked, core.new_partitions) == (["orders"], ["orders"])
     core.know("orders", 0)
     assert parked(waits) == [True]
     core.know("orders", 0, 0)

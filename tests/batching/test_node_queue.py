@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from aioproducer.batching.node_queue import NodeQueue
 from aioproducer.batching.partition_queue import PartitionQueue
-from tests.support.batching import Core
 
 
 def node_and_queues(count: int) -> tuple[NodeQueue, list[PartitionQueue], list[int]]:
@@ -81,19 +80,3 @@ def test_timers_do_not_pile_up() -> None:
     assert node.due(1.0) == [queue]
     assert node.next_look is None
     assert "0 timers" in repr(node)
-
-
-def test_stalled_is_what_no_sender_comes_for() -> None:
-    core = Core(linger=0.0)
-    core.know("orders", 0)
-    core.now = 10.0
-    node = core.nodes.get(0)
-    core.send()
-    node = core.nodes[0]
-    assert not node.stalled(12.0, 2.0)
-    assert node.stalled(12.1, 2.0)
-    node.drained_at = 11.0
-    assert not node.stalled(13.0, 2.0)
-    core.now = 13.0
-    assert len(core.drain()) == 1
-    assert not node.stalled(99.0, 2.0), "nothing is ready"

@@ -30,3 +30,29 @@ def test_repr_says_the_state() -> None:
     core.know("orders", 4)
     core.send()
     assert repr(core.queue()) == "<PartitionQueue orders[0]: 1 batches queued, 0 in flight, leader 4>"
+
+
+def test_stalled_is_what_no_sender_comes_for() -> None:
+    core = Core(linger=0.0)
+    core.know("orders", 0)
+    core.now = 10.0
+    core.send()
+    node = core.nodes[0]
+    queue = core.intake.topics["orders"].queue(0)
+    assert not queue.stalled(12.0, 2.0)
+    assert queue.stalled(12.1, 2.0)
+    node.drained_at = 11.0
+    assert not queue.stalled(13.0, 2.0)
+    core.now = 13.0
+    assert len(core.drain()) == 1
+    assert not queue.stalled(99.0, 2.0), "nothing waits"
+    core.send()
+    assert not queue.stalled(15.0, 2.0)
+    assert queue.stalled(15.1, 2.0), "also where it may not go because of what is unanswered"
+
+
+def test_a_batch_that_lingers_has_not_stalled() -> None:
+    core = Core(linger=60.0)
+    core.know("orders", 0)
+    core.send()
+    assert not core.intake.topics["orders"].queue(0).stalled(50.0, 2.0)

@@ -119,19 +119,23 @@ def test_a_partition_that_loses_its_leader_is_left() -> None:
     assert [batch.queue.partition for batch in core.accumulator.unsettled] == [0, 1]
 
 
-def test_partitions_are_never_fewer() -> None:
+def test_a_topic_with_fewer_partitions_than_before() -> None:
     core = Core()
     core.know("orders", 0, 0, 0)
+    queue = core.queue(partition=2)
     core.send(partition=2)
     core.know("orders", 0)
     topic = core.intake.topics["orders"]
     assert topic.partitions is not None
-    assert len(topic.partitions) == 3
+    assert len(topic.partitions) == 1
     assert list(topic.partitions.available) == [0]
-    assert core.queue(partition=2).node is None
+    assert queue.node is None
+    assert not topic.knows(2)
+    assert {topic.keyed(b"%d" % number).partition for number in range(20)} == {0}
     core.know("orders", 0, 0, 0, 0)
     assert len(topic.partitions) == 4
-    assert core.queue(partition=2).node is core.nodes[0]
+    assert queue.node is core.nodes[0]
+    assert core.queue(partition=2) is queue
 
 
 def gated() -> OpenGate:

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from typing import cast
 from uuid import UUID
 
+import anyio
+
 from aioproducer.batching.batch import Batch, State
 from aioproducer.batching.node_queue import NodeQueue
 from aioproducer.batching.partition_queue import PartitionQueue
@@ -155,6 +157,7 @@ class Rig:
             max_in_flight=max_in_flight,
             max_request_size=max_request_size,
             request_timeout=30.0,
+            threads=anyio.CapacityLimiter(1),
         )
         self.sender = Sender(
             self.node,

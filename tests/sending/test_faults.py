@@ -353,7 +353,7 @@ async def test_closing_while_everything_moves_never_hangs(codec: str) -> None:
 async def test_when_the_brokers_shut_the_producer_out_nothing_waits_for_its_time_to_be_over() -> None:
     async with EmbeddedCluster() as cluster:
         cluster.create_topic("t", partitions=2)
-        async with running(cluster, SMALL | Options(buffer_memory=3000, linger_ms=50)) as producer:
+        async with running(cluster, SMALL, buffer_memory=3000, linger_ms=50) as producer:
             await asyncio.gather(*(producer.send("t", number(0), partition=partition) for partition in range(2)))
             cluster.fail("produce", "PRODUCER_FENCED", partition=("t", 0))
             sent = [producer.send("t", bytes(400), partition=n % 2) for n in range(20)]

@@ -97,6 +97,7 @@ class Core:
         self.loop = CollectingLoop()
         self.now = 0.0
         self.nodes: dict[int, NodeQueue] = {}
+        self.new_partitions: list[str] = []
         self.asked: list[str] = []
         self.parkings = 0
         self.all_accepted = 0
@@ -125,8 +126,10 @@ class Core:
             self.accumulator,
             self.placement,
             max_block=max_block,
+            delivery_timeout=delivery_timeout,
             park=self._park,
             refuse=self._refuse,
+            on_new_partition=self.new_partitions.append,
             on_new_topic=self.asked.append,
             on_parked=self._on_parked,
             on_all_accepted=self._on_all_accepted,
