@@ -5,10 +5,12 @@ there.
 from __future__ import annotations
 
 import ast
+import json
 import re
 import textwrap
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from statistics import median
 from typing import cast
 
 import pytest
@@ -63,3 +65,20 @@ def test_paths_it_names_exist() -> None:
     assert len(named) > 8
     missing = [path for path in named if not (ROOT / path).exists()]
     assert not missing
+
+
+def test_figures_are_those_of_the_kept_run() -> None:
+    (kept,) = re.findall(r"\[the kept run\]\(([\w/.-]+)\)", README)
+    results = json.loads((ROOT / kept).read_text())["results"]
+    clients = ("aioproducer", "aiokafka", "confluent-aio", "confluent-thread", "confluent")
+    rows = _table("Beside its peers")
+    assert len(rows) == len(results)
+    for (load, *cells), result in zip(rows, results.values(), strict=True):
+        for cell, client in zip(cells, clients, strict=True):
+            runs = result["clients"][client]
+            if not isinstance(runs, list):
+                assert cell == "-", (load, client)
+                continue
+            rate = median(run["acknowledged"] / run["seconds"] / 1e3 for run in runs)
+            cpu = median(run["cpu_seconds"] / run["acknowledged"] * 1e6 for run in runs)
+            assert cell == f"{rate:.1f} · {cpu:.1f}", (load, client)
