@@ -23,6 +23,7 @@ _LENGTH_ENDS = 12
 # The last version that names topics instead of giving their ids.
 _BY_NAME = 12
 _ATTEMPTS = 20
+_PAUSE = 0.1
 
 
 class ReadRecord(NamedTuple):
@@ -68,8 +69,9 @@ async def _read_partition(cluster: Cluster, topic: str, partition: int) -> list[
             if failures == _ATTEMPTS:
                 code = 5 if data is None else data.error_code
                 raise broker_error(code, f"reading {topic}[{partition}] back")
+            # A leader is on the move: it settles in moments, and _ATTEMPTS bounds how many.
             cluster.request_refresh()
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(_PAUSE)
             continue
         assert data.records is None or isinstance(data.records, bytes)  # that is how it is decoded
         records += (record for record in _decode(partition, data.records or b"") if record.offset >= offset)

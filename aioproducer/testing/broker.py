@@ -316,5 +316,4 @@ async def _listen_only(stream: Stream) -> None:
 
 
 def _throttled(response: Response, milliseconds: int) -> Response:
-    # Every response that is served here has the field, but their common class can not say so.
-    return replace(response, throttle_time_ms=milliseconds)  # type: ignore[type-var]
+    return replace(response, throttle_time_ms=milliseconds)  # type: ignore[type-var]  # all served here have the field

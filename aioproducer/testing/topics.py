@@ -93,8 +93,7 @@ def from_properties(base: TopicConfig, properties: Mapping[str, str | None]) -> 
         except ValueError:
             raise RefusedError(Code.INVALID_CONFIG, f"{key}={text!r} is no number") from None
     try:
-        # The keys come from the fields above, which mypy can not see through a mapping.
-        return replace(base, **changes)  # type: ignore[arg-type]
+        return replace(base, **changes)  # type: ignore[arg-type]  # the keys and types are those of the fields above
     except ValueError as error:
         raise RefusedError(Code.INVALID_CONFIG, str(error)) from error
 

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
 from aioproducer.records.builder import RecordsBuilder
 from tests.support.batching import Core, OpenGate
+
+
+def _told(told: list[int], number: int, _delivery: object) -> None:
+    told.append(number)
 
 
 def test_the_cost_of_many_sends_to_one_partition_is_linear(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -27,7 +33,7 @@ def test_the_cost_of_many_sends_to_one_partition_is_linear(monkeypatch: pytest.M
         told: list[int] = []
         for number in range(count):
             delivery = made.send(value=b"x" * 100, partition=0)
-            delivery.add_done_callback(lambda _delivery, number=number: told.append(number))  # type: ignore[misc]
+            delivery.add_done_callback(partial(_told, told, number))
         assert made.intake.waiting > count - 100
         while batches := made.drain():
             made.acknowledge(*batches)
