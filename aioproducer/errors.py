@@ -1,26 +1,35 @@
 """Every error this package raises, under one root. What to do is in the type and in four attributes.
 
-KafkaError ├── ConfigurationError (ValueError) options: every fault at once, in `.faults` ├── InvalidArgumentError
-(ValueError) an argument of a call has a value it may not have ├── ArgumentTypeError (TypeError) an argument of a call
-has a type it may not have ├── SerializationError (ValueError) a serializer raised, or returned something that is not
-bytes ├── PartitionerError (ValueError) a partitioner raised, or returned something that is no partition ├──
-MisuseError (RuntimeError) called at the wrong time, on the wrong loop, from the wrong thread │ ├──
-ProducerNotStartedError │ └── ProducerClosedError ├── KafkaTimeoutError (TimeoutError) a time of the configuration or
-of a call was over │ ├── DeliveryTimeoutError `delivery_timeout_ms`: the last broker error is `__cause__` │ ├──
-MaxBlockTimeoutError `max_block_ms`: neither room nor metadata came in time │ │ ├── BufferFullError … no room in
-`buffer_memory` │ │ └── MetadataTimeoutError … the topic or the partition stayed unknown │ ├── RequestTimeoutError
-`request_timeout_ms`: a broker left a request unanswered │ ├── ConnectTimeoutError
-`socket_connection_setup_timeout_ms` │ ├── FlushTimeoutError `flush(timeout)`: the records are still alive │ └──
-StartTimeoutError no broker of the bootstrap list answered in time ├── ConnectionFailedError (ConnectionError) a
-connection was refused, reset or closed ├── ProtocolError a peer sent bytes that are not Kafka's protocol ├──
-UnsupportedVersionError client and broker have no version of an API, or a feature, in common ├── BulkSendError
-`send_all()`: how many failed, and the first of them ├── ProducerFailedError a background task died; its error is
-`__cause__` └── BrokerError a broker's own answer: `.code`, `.name` ├── UnknownTopicOrPartitionError,
-InvalidTopicError (ValueError), TopicAuthorizationError, ├── RecordTooLargeError (ValueError), InvalidRecordError,
-InvalidTimestampError, CorruptRecordError, ├── NotEnoughReplicasError, NotEnoughReplicasAfterAppendError,
-NotLeaderOrFollowerError, ├── LeaderNotAvailableError, KafkaStorageError, RequestTimedOutError (TimeoutError), ├──
-OutOfOrderSequenceError, UnknownProducerIdError, InvalidProducerEpochError, ProducerFencedError, └──
-ClusterAuthorizationError, PolicyViolationError, ThrottlingQuotaExceededError
+    KafkaError
+    ├── ConfigurationError (ValueError)         options: every fault at once, in `.faults`
+    ├── InvalidArgumentError (ValueError)       an argument of a call has a value it may not have
+    ├── ArgumentTypeError (TypeError)           an argument of a call has a type it may not have
+    ├── SerializationError (ValueError)         a serializer raised, or returned something that is not bytes
+    ├── PartitionerError (ValueError)           a partitioner raised, or returned something that is no partition
+    ├── MisuseError (RuntimeError)              called at the wrong time, on the wrong loop, from the wrong thread
+    │   ├── ProducerNotStartedError
+    │   └── ProducerClosedError
+    ├── KafkaTimeoutError (TimeoutError)        a time of the configuration or of a call was over
+    │   ├── DeliveryTimeoutError                `delivery_timeout_ms`: the last broker error is `__cause__`
+    │   ├── MaxBlockTimeoutError                `max_block_ms`: neither room nor metadata came in time
+    │   │   ├── BufferFullError                 … no room in `buffer_memory`
+    │   │   └── MetadataTimeoutError            … the topic or the partition stayed unknown
+    │   ├── RequestTimeoutError                 `request_timeout_ms`: a broker left a request unanswered
+    │   ├── ConnectTimeoutError                 `socket_connection_setup_timeout_ms`
+    │   ├── FlushTimeoutError                   `flush(timeout)`: the records are still alive
+    │   └── StartTimeoutError                   no broker of the bootstrap list answered in time
+    ├── ConnectionFailedError (ConnectionError) a connection was refused, reset or closed
+    ├── ProtocolError                           a peer sent bytes that are not Kafka's protocol
+    ├── UnsupportedVersionError                 client and broker have no version of an API, or a feature, in common
+    ├── BulkSendError                           `send_all()`: how many failed, and the first of them
+    ├── ProducerFailedError                     a background task died; its error is `__cause__`
+    └── BrokerError                             a broker's own answer: `.code`, `.name`
+        ├── UnknownTopicOrPartitionError, InvalidTopicError (ValueError), TopicAuthorizationError,
+        ├── RecordTooLargeError (ValueError), InvalidRecordError, InvalidTimestampError, CorruptRecordError,
+        ├── NotEnoughReplicasError, NotEnoughReplicasAfterAppendError, NotLeaderOrFollowerError,
+        ├── LeaderNotAvailableError, KafkaStorageError, RequestTimedOutError (TimeoutError),
+        ├── OutOfOrderSequenceError, UnknownProducerIdError, InvalidProducerEpochError, ProducerFencedError,
+        └── ClusterAuthorizationError, PolicyViolationError, ThrottlingQuotaExceededError
 
 The names of broker errors are Java's with Error for Exception; the codes and how each is handled are the table in
 `aioproducer.protocol.error_codes`. An error may be raised from several awaiting tasks, so nothing is added to it

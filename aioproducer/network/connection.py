@@ -171,7 +171,8 @@ class Connection:
 
     def start(self, spawn: Spawn) -> None:
         """Starts to read. Once, by `open_connection`."""
-        self._reader = spawn(self._read())
+        self._reader = spawn(self._watch())
+        self._stream.on_data(self._received)
 
     def on_close(self, callback: Callable[[KafkaError], None]) -> None:
         """Calls `callback` with the reason when the connection ends, behind all `on_answer`; at once if it has."""
@@ -276,24 +277,29 @@ class Connection:
         self.last_used = self._clock()
         return correlation_id
 
-    async def _read(self) -> None:
+    def _received(self, data: bytes) -> None:
         try:
-            while self._error is None:
-                data = await self._stream.read()
-                if not data:
-                    self.close(self._lost("closed by the broker"))
+            for frame in self._frames.feed(data):
+                if self._error is not None:
                     break
-                for frame in self._frames.feed(data):
-                    self._answer(frame)
-                    if self._error is not None:
-                        break
-        except OSError as error:
-            self.close(self._lost(explain(error)))
+                self._answer(frame)
         except ProtocolError as error:
             _put_name(error, self.name)
             self.close(error)
+        except Exception as bug:
+            self._bug = self._bug or bug
+        if self._bug is not None:
+            self.close(self._lost("an error in this client, which is a bug"))
+
+    async def _watch(self) -> None:
+        """The connection's task: sees to its end, and dies of what went wrong with an answer in this client."""
+        try:
+            await self._stream.read()
+            self.close(self._lost("closed by the broker"))
+        except OSError as error:
+            self.close(self._lost(explain(error)))
         finally:
-            # A bug, or the end of all background tasks: whoever waits for an answer still hears about it.
+            # The end of all background tasks: whoever waits for an answer still hears about it.
             self.close(self._lost("nothing reads from it any more"))
         await self._stream.wait_closed()
         if self._bug is not None:
@@ -317,8 +323,6 @@ class Connection:
         if seconds := throttle_seconds(response, pending.version):
             self.throttle(seconds)
         self._tell(pending.on_answer, response)
-        if self._bug is not None:
-            self.close(self._lost("an error in this client, which is a bug"))
 
     def _arm(self, deadline: float) -> None:
         if self._timer is not None:

@@ -1,4 +1,4 @@
-"""The real network: TCP sockets under asyncio's streams, with the buffer sizes of the configuration.
+"""The real network: TCP sockets under asyncio's transports, with the buffer sizes of the configuration.
 
 No time-out, no retry and no choice among several brokers happens here.
 """
@@ -6,53 +6,111 @@ No time-out, no retry and no choice among several brokers happens here.
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
-from collections.abc import Sequence
-from typing import Any, TypeAlias
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias, cast
 
 from aioproducer.network.stream import Stream
-
-READ_SIZE = 256 * 1024
-"""How many bytes are read in one go: asyncio's own size of a `recv`."""
 
 _AddressInfo: TypeAlias = tuple[int, int, int, str, Any]  # what getaddrinfo gives; the last part is the kernel's form
 
 
-class SocketStream:
-    """A `Stream` over asyncio's reader and writer."""
+class SocketStream(asyncio.Protocol):
+    """A `Stream` that is the protocol of its transport, so that bytes reach `on_data` in the turn they arrive in."""
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._reader = reader
-        self._writer = writer
-        self._transport = writer.transport
-        # Any byte that waits counts as "above the limit", so that `drain` means "handed to the kernel".
-        self._transport.set_write_buffer_limits(high=0)
+    def __init__(self) -> None:
+        self._transport: asyncio.Transport | None = None
+        self._callback: Callable[[bytes], None] | None = None
+        self._arrived = bytearray()
+        self._error: Exception | None = None
+        self._ended = False
+        self._news = asyncio.Event()
+        self._writable = asyncio.Event()
+        self._lost = asyncio.Event()
 
     async def read(self) -> bytes:
-        return await self._reader.read(READ_SIZE)
+        while not self._arrived and not self._ended:
+            self._news.clear()
+            await self._news.wait()
+        data = bytes(self._arrived)
+        self._arrived.clear()
+        if not data and self._error is not None:
+            raise self._error
+        return data
+
+    def on_data(self, callback: Callable[[bytes], None]) -> None:
+        self._callback = callback
+        if self._arrived:
+            data = bytes(self._arrived)
+            self._arrived.clear()
+            callback(data)
 
     def write(self, chunks: Sequence[bytes | memoryview]) -> None:
-        if self._transport.is_closing():
+        transport = self._transport
+        if transport is None or transport.is_closing():
             return
-        self._writer.writelines(chunks)
+        transport.writelines(chunks)
         # `writelines` of CPython 3.12.0 to 3.12.8 and 3.13.0 to 3.13.1 does not look at the limit, this call does.
-        self._transport.set_write_buffer_limits(high=0)
+        transport.set_write_buffer_limits(high=0)
 
     async def drain(self) -> None:
-        await self._writer.drain()
+        await self._writable.wait()
+        if self._ended:
+            raise self._error or ConnectionResetError(errno.ECONNRESET, "the stream is closed")
 
     def close(self) -> None:
+        self._end(None)
+        if self._transport is None:
+            return
         # A transport whose peer reads no more would wait for ever to send the rest of its buffer.
         if self._transport.get_write_buffer_size():
             self._transport.abort()
         else:
-            self._writer.close()
+            self._transport.close()
 
     async def wait_closed(self) -> None:
-        try:
-            await self._writer.wait_closed()
-        except OSError:
-            pass  # why it broke has been seen by `read`
+        await self._lost.wait()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """asyncio's: the stream is up."""
+        # A cast, because the transports of uvloop have the methods of this class without being of it.
+        self._transport = cast(asyncio.Transport, transport)
+        # Any byte that waits counts as "above the limit", so that `drain` means "handed to the kernel".
+        self._transport.set_write_buffer_limits(high=0)
+        self._writable.set()
+
+    def data_received(self, data: bytes) -> None:
+        """asyncio's: bytes have arrived."""
+        if self._callback is not None:
+            self._callback(data)
+        else:
+            self._arrived += data
+            self._news.set()
+
+    def eof_received(self) -> None:
+        """asyncio's: the peer sends no more. The transport closes itself."""
+        self._end(None)
+
+    def pause_writing(self) -> None:
+        """asyncio's: the kernel takes no more for now."""
+        self._writable.clear()
+
+    def resume_writing(self) -> None:
+        """asyncio's: everything is handed to the kernel."""
+        self._writable.set()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """asyncio's: nothing is left of the stream."""
+        self._end(exc)
+        self._lost.set()
+
+    def _end(self, error: Exception | None) -> None:
+        if not self._ended:
+            self._ended = True
+            self._error = error
+            self._news.set()
+            self._writable.set()
 
 
 class SocketDialer:
@@ -84,11 +142,11 @@ class SocketDialer:
             if self._receive_buffer_bytes >= 0:
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self._receive_buffer_bytes)
             await asyncio.get_running_loop().sock_connect(sock, address)
-            reader, writer = await asyncio.open_connection(sock=sock, limit=READ_SIZE)
+            _, stream = await asyncio.get_running_loop().create_connection(SocketStream, sock=sock)
         except BaseException:
             sock.close()
             raise
-        return SocketStream(reader, writer)
+        return stream
 
 
 async def _addresses(host: str, port: int) -> Sequence[_AddressInfo]:

@@ -1,4 +1,4 @@
-"""What a connection needs of a network: five methods of a stream, and a dialler that makes streams. Types only.
+"""What a connection needs of a network: six methods of a stream, and a dialler that makes streams. Types only.
 
 `sockets` has the real ones. A test, or a simulation in virtual time, passes its own.
 """
@@ -15,6 +15,12 @@ class Stream(Protocol):
 
     async def read(self) -> bytes:
         """What has arrived, as soon as something has; b"" when the peer, or `close`, has ended the stream."""
+        ...
+
+    def on_data(self, callback: Callable[[bytes], None]) -> None:
+        """From now on gives what arrives to `callback`, where it arrives: no task is woken for it. First, from within
+        this call, what has arrived already. `read` then returns only for the end. `callback` must not raise.
+        """
         ...
 
     def write(self, chunks: Sequence[bytes | memoryview]) -> None:

@@ -142,10 +142,14 @@ class MemoryStream:
         self.drained.set()
         self._receive = receive
         self._arrived: deque[bytes | OSError] = deque()
+        self._callback: Callable[[bytes], None] | None = None
         self._waiter: asyncio.Future[None] | None = None
 
     def feed(self, data: bytes | OSError) -> None:
         """Lets bytes arrive; b"" ends the stream, an OSError breaks it."""
+        if self._callback is not None and data and isinstance(data, bytes):
+            self._callback(data)
+            return
         self._arrived.append(data)
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
@@ -160,6 +164,12 @@ class MemoryStream:
         if isinstance(data, OSError):
             raise data
         return data
+
+    def on_data(self, callback: Callable[[bytes], None]) -> None:
+        self._callback = callback
+        arrived, self._arrived = self._arrived, deque()
+        for data in arrived:
+            self.feed(data)
 
     def write(self, chunks: Sequence[bytes | memoryview]) -> None:
         if self.closed:
