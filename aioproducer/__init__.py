@@ -16,6 +16,7 @@ from aioproducer.delivery import Delivery
 from aioproducer.errors import KafkaError, Persisted
 from aioproducer.models import Acks, Node, PartitionInfo, RecordMetadata, TimestampType, TopicPartition
 from aioproducer.producer import Producer
+from aioproducer.telemetry.events import EventKind, ProducerEvent
 from aioproducer.telemetry.metrics import ProducerMetrics
 from aioproducer.version import __version__
 
@@ -23,11 +24,13 @@ __all__ = [
     "Acks",
     "Config",
     "Delivery",
+    "EventKind",
     "KafkaError",
     "Node",
     "PartitionInfo",
     "Persisted",
     "Producer",
+    "ProducerEvent",
     "ProducerMetrics",
     "ProducerRecord",
     "RecordMetadata",

@@ -22,6 +22,7 @@ from aioproducer.configuration.properties import read_properties
 from aioproducer.configuration.resolve import Resolved, resolve
 from aioproducer.models import Acks
 from aioproducer.serializers import Serializer
+from aioproducer.telemetry.events import OnEvent
 
 AcksOption: TypeAlias = Acks | Literal[-1, 0, 1, "all", "-1", "0", "1"]
 CompressionType: TypeAlias = Literal["none", "gzip", "snappy", "lz4", "zstd"]
@@ -74,6 +75,7 @@ class Options(TypedDict, total=False):
     partitioner_ignore_keys: bool
     partitioner_adaptive_partitioning_enable: bool
     partitioner_availability_timeout_ms: float
+    on_event: OnEvent | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, init=False)
@@ -320,6 +322,12 @@ class Config:
         Milliseconds(at_least=0),
         default=0.0,
         meaning="Leave out partitions whose broker took no batch for this long; 0: never. Adaptive partitioning only.",
+    )
+    on_event: OnEvent | None = option(
+        "on.event",
+        Function(parameters=("event",), returns="anything", example="package.module:on_event"),
+        default=None,
+        meaning="Is told of every retry, re-route, split, epoch bump, expiry and throttling, as a ProducerEvent.",
     )
     explicit: frozenset[str] = field(compare=False)
     adjustments: tuple[str, ...] = field(compare=False)

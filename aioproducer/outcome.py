@@ -5,6 +5,8 @@ decided in `sending`; how it looks to a caller is `delivery`'s.
 
 1. `on_delivery` calls of one partition run in the order of the sends, also when a later batch settles first.
 2. An error that nobody looked at is logged once per batch, when the last that could have looked is gone.
+3. The outcome of a batch that went out in pieces is settled when those of all pieces are, and says of each record what
+   its piece does.
 """
 
 from __future__ import annotations
@@ -83,6 +85,7 @@ class Outcome(Place):
     """
 
     __slots__ = (
+        "_parts",
         "_record_errors",
         "_reports",
         "_seen",
@@ -95,6 +98,7 @@ class Outcome(Place):
         "order",
         "partition",
         "topic",
+        "whole",
     )
 
     def __init__(
@@ -116,6 +120,8 @@ class Outcome(Place):
         self.append_timestamp = NO_TIMESTAMP
         self.error: KafkaError | None = None
         self.on_wanted: Callable[[], None] | None = None
+        self.whole: Outcome | None = None
+        self._parts: Sequence[Outcome] = ()
         self._record_errors: dict[int, KafkaError] | None = None
         self._reports: list[tuple[int, OnDelivery]] | None = None
         self._seen: set[int] | None = None
@@ -157,6 +163,25 @@ class Outcome(Place):
         self._record_errors = record_errors
         self._settle()
 
+    def split(self, parts: Sequence[Outcome]) -> None:
+        """The records go on in pieces with these outcomes, one piece after the other."""
+        self._parts = parts
+        for part in parts:
+            part.whole = self
+
+    def part_settled(self) -> None:
+        """One of the parts is settled."""
+        if all(part.done for part in self._parts):
+            self._settle()
+
+    def _part_of(self, index: int) -> tuple[Outcome, int]:
+        """The part that has the record, and its index there."""
+        for part in self._parts:
+            if index < len(part.deltas):
+                return part, index
+            index -= len(part.deltas)
+        raise IndexError(index)
+
     def _settle(self) -> None:
         self.done = True
         self.on_wanted = None
@@ -166,6 +191,10 @@ class Outcome(Place):
             self.loop.call_soon(order.popleft().run_reports)
         if self._entries:
             self.call_soon(self.take_entries())
+        # The circle of whole and parts is cut here, so that an error nobody looked at is told of without the collector.
+        whole, self.whole = self.whole, None
+        if whole is not None:
+            whole.part_settled()
 
     def run_reports(self) -> None:
         """Make the calls that `report` promised."""
@@ -180,6 +209,9 @@ class Outcome(Place):
                 logger.exception("on_delivery %r raised for a record to %s; it is ignored", on_delivery, self.where)
 
     def metadata_of(self, index: int) -> RecordMetadata:
+        if self._parts:
+            part, index = self._part_of(index)
+            return part.metadata_of(index)
         offset = self.base_offset
         if offset != NO_OFFSET:
             offset += index
@@ -195,6 +227,9 @@ class Outcome(Place):
         Everybody gets a copy. What is raised collects a traceback and a context, which are nobody else's, and with
         which the outcome would hold on to the stacks of those who waited.
         """
+        if self._parts:
+            part, index = self._part_of(index)
+            return part.error_of(index)
         error = self.error
         if error is None:
             return None

@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Collection, Sequence
+from functools import partial
 from random import Random
 from uuid import UUID
 
@@ -31,15 +32,19 @@ from aioproducer.models import Acks, Headers, Node
 from aioproducer.network.stream import Dialer
 from aioproducer.outcome import Countdown, OnDelivery, Outcome
 from aioproducer.protocol.messages.produce import NodeEndpoint
+from aioproducer.protocol.primitives import ZERO_UUID
 from aioproducer.records.codecs import Codec, codec
 from aioproducer.sending.alarm import Alarm
 from aioproducer.sending.identity import IdentityKeeper
-from aioproducer.sending.produce import NO_TOPIC_ID, Answers
+from aioproducer.sending.produce import Answers
 from aioproducer.sending.sender import Sender, SenderOptions
 from aioproducer.sending.sequences import Sequencer
 from aioproducer.sending.settlement import Settlement
+from aioproducer.snapshot import snapshot
 from aioproducer.telemetry.counters import Counters
+from aioproducer.telemetry.events import EventKind, ProducerEvent
 from aioproducer.telemetry.metrics import ProducerMetrics
+from aioproducer.telemetry.observer import Observer
 
 logger = logging.getLogger("aioproducer")
 
@@ -64,6 +69,7 @@ class Runtime:
         """`on_failed` is told when the producer can not go on; `on_topics` of topics whose metadata changed."""
         self.config = config
         self.counters = Counters()
+        self._emit = Observer(self.counters, config.on_event, client_id=config.client_id, loop=loop).emit
         self.senders: dict[int, Sender] = {}
         self._loop = loop
         self._on_failed = on_failed
@@ -83,6 +89,7 @@ class Runtime:
             idempotent=config.enable_idempotence,
             max_in_flight=config.max_in_flight_requests_per_connection,
             on_exhausted=self._need_identity,
+            on_bump=partial(self._tell_of, EventKind.EPOCH_BUMP),
         )
         self.accumulator = Accumulator(
             buffer_memory=config.buffer_memory,
@@ -95,6 +102,7 @@ class Runtime:
             gate=self.sequencer,
             new_outcome=self._new_outcome,
             on_node=self._add_sender,
+            on_moved=partial(self._tell_of, EventKind.REROUTE),
         )
         self.intake = Intake(
             self.accumulator,
@@ -126,6 +134,7 @@ class Runtime:
             on_stale_metadata=self._refresh_metadata,
             on_room=self.intake.advance,
             on_fatal=self._shut_out,
+            emit=self._emit,
         )
         self.cluster = Cluster(
             config, dial=dial, clock=loop.time, random=random, spawn=self._background.spawn, in_use=self._in_use
@@ -142,27 +151,7 @@ class Runtime:
 
     def metrics(self) -> ProducerMetrics:
         """A snapshot of what is held and has been done."""
-        counters, accumulator = self.counters, self.accumulator
-        batches = counters.batches_sent or 1
-        return ProducerMetrics(
-            buffer_total_bytes=accumulator.buffer_memory,
-            buffered_bytes=accumulator.buffered,
-            buffered_batches=len(accumulator.unsettled),
-            buffered_records=sum(batch.count for batch in accumulator.unsettled),
-            waiting_sends=self.intake.waiting,
-            requests_in_flight={node_id: sender.requests_in_flight for node_id, sender in self.senders.items()},
-            record_send_total=counters.records_sent,
-            record_error_total=counters.records_failed,
-            record_retry_total=counters.records_retried,
-            batch_send_total=counters.batches_sent,
-            batch_error_total=counters.batches_failed,
-            batch_retry_total=counters.batches_retried,
-            batch_size_avg=counters.batch_bytes_sent / batches,
-            records_per_batch_avg=counters.records_sent / batches,
-            request_total=counters.requests_sent,
-            epoch_bump_total=self.sequencer.epoch_bumps,
-            topics=len(self.intake.topics),
-        )
+        return snapshot(self.counters, self.accumulator, self.intake, self.sequencer, self.senders)
 
     # Life
 
@@ -299,7 +288,7 @@ class Runtime:
         if topic is not None and topic.partitions:
             brokers = view.brokers
             leaders = [p.leader if p.leader in brokers else NO_LEADER for p in topic.partitions]
-            self.intake.topic_known(name, leaders, self._loop.time())
+            self.intake.topic_known(name, leaders, self._loop.time(), topic.topic_id)
             return
         error = self.cluster.topic_error(name)
         if error is not None and not error.retriable:
@@ -321,7 +310,7 @@ class Runtime:
     def _topic_id(self, name: str) -> UUID:
         self.cluster.use(name)
         topic = self.cluster.view.topics.get(name)
-        return NO_TOPIC_ID if topic is None else topic.topic_id
+        return ZERO_UUID if topic is None else topic.topic_id
 
     def _new_leaders(self, answers: Answers, endpoints: Sequence[NodeEndpoint]) -> None:
         nodes = {node.node_id: Node(node.node_id, node.host, node.port, node.rack) for node in endpoints}
@@ -331,6 +320,17 @@ class Runtime:
                 self.cluster.update_leader(
                     topic, partition, leader.leader_id, leader.leader_epoch, nodes.get(leader.leader_id)
                 )
+
+    def _tell_of(self, kind: EventKind, queue: PartitionQueue) -> None:
+        self._emit(
+            ProducerEvent(
+                kind=kind,
+                topic=queue.topic,
+                partition=queue.partition,
+                broker=None if queue.leader == NO_LEADER else queue.leader,
+                records=queue.buffered,
+            )
+        )
 
     def _identified(self, producer_id: int, epoch: int) -> None:
         self.sequencer.identity = (producer_id, epoch)
@@ -355,6 +355,7 @@ class Runtime:
             topic_id_of=self._topic_id,
             on_unreachable=self.cluster.request_refresh,
             on_response=self._new_leaders,
+            emit=self._emit,
         )
         self.senders[node.node_id] = sender
         self._background.keep(sender.run(), f"sender {node.node_id}")

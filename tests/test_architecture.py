@@ -29,7 +29,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("producer",),
     ("lifecycle",),
     ("runtime", "bulk", "arguments"),
-    ("background",),
+    ("background", "snapshot"),
     ("transactions", "sending"),
     ("batching",),
     ("cluster", "partitioning"),
@@ -70,6 +70,8 @@ DECIDES = (
     "cluster.view",
     "cluster.metadata",
     "cluster.backoff",
+    "telemetry.events",
+    "telemetry.incidents",
 )
 
 # A loop, a socket, a clock, chance, a log, a thread: what a deciding module is given, never what it fetches.

@@ -54,7 +54,7 @@ KAFKA = {
     "socket.connection.setup.timeout.ms": ("10000.0", ">= 1"),  # Kafka: any
 }
 # Required or generated there and here, or a null default there and None here.
-OF_OUR_OWN_FORM = {"bootstrap.servers", "client.id", "key.serializer", "value.serializer", "strict.linger"}
+OF_OUR_OWN_FORM = {"bootstrap.servers", "client.id", "key.serializer", "value.serializer", "strict.linger", "on.event"}
 
 NUMBERS = [name for name, row in TABLE.items() if row.kind.type_text in ("int", "float")]
 

@@ -18,13 +18,12 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from functools import partial
-from itertools import count
 from typing import TYPE_CHECKING, Protocol
 
 from aioproducer.batching.batch import Batch, State
 from aioproducer.batching.node_queue import NodeQueue
 from aioproducer.batching.partition_queue import NO_LEADER, PartitionQueue
-from aioproducer.batching.ratio import CompressionRatios
+from aioproducer.batching.sizes import BatchSizes
 from aioproducer.models import Headers
 from aioproducer.records.batch import HEADER_SIZE
 from aioproducer.records.builder import RecordsBuilder
@@ -61,13 +60,14 @@ class Accumulator:
         gate: Gate,
         new_outcome: OutcomeFactory,
         on_node: Callable[[NodeQueue], None],
+        on_moved: Callable[[PartitionQueue], None],
     ) -> None:
         """Times in seconds, sizes in bytes. `on_node` is told of each broker that leads a partition for the first
-        time.
+        time, `on_moved` of a partition with batches that got another leader.
         """
         self.buffer_memory = buffer_memory
         self.available = buffer_memory
-        self.ratios = CompressionRatios()
+        self.sizes = BatchSizes()
         self.unsettled: OrderedDict[Batch, None] = OrderedDict()
         self._batch_limit = max(1, batch_size - HEADER_SIZE)
         self._request_limit = max(1, max_request_size - HEADER_SIZE)
@@ -78,8 +78,8 @@ class Accumulator:
         self._gate = gate
         self._new_outcome = new_outcome
         self._on_node = on_node
+        self._on_moved = on_moved
         self._nodes: dict[int, NodeQueue] = {}
-        self._numbers = count()
         self._open: dict[PartitionQueue, None] = {}
         self._hurries = 0
 
@@ -129,7 +129,7 @@ class Accumulator:
         self.available -= size + HEADER_SIZE
         self.seal(queue)
         batch = Batch(
-            next(self._numbers),
+            queue.sealed,
             queue,
             builder,
             self._new_outcome(queue, builder.base_timestamp, builder.deltas),
@@ -156,6 +156,7 @@ class Accumulator:
 
     def _close(self, batch: Batch) -> None:
         batch.queue.open = None
+        batch.queue.sealed += batch.count
         batch.outcome.on_wanted = None
         batch.move(State.QUEUED)
         del self._open[batch.queue]
@@ -187,9 +188,10 @@ class Accumulator:
         """How many bytes of records a new batch takes. Bytes that do not compress go uncompressed: never over the
         request's size.
         """
-        if not self._compressing:
-            return min(self._batch_limit, self._request_limit)
-        return min(max(self.ratios.fill(topic, self._batch_limit), 1), self._request_limit)
+        limit = self.sizes.limit(topic, self._batch_limit)
+        if self._compressing:
+            limit = max(self.sizes.fill(topic, limit), 1)
+        return min(limit, self._request_limit)
 
     # Batches out
 
@@ -259,6 +261,31 @@ class Accumulator:
         self.available += batch.reserved
         self._look(batch.queue)
 
+    def split(self, batch: Batch, builders: Sequence[RecordsBuilder]) -> list[Batch]:
+        """Put a batch for each builder in the place of one that was too large, with its age, to be sent at once.
+
+        Their headers may take `buffer_memory` a little beyond its limit, for nobody can be asked to wait here.
+        """
+        queue = batch.queue
+        pieces = []
+        number = batch.number
+        for builder in builders:
+            outcome = self._new_outcome(queue, builder.base_timestamp, builder.deltas)
+            piece = Batch(number, queue, builder, outcome, limit=builder.size, created_at=batch.created_at)
+            piece.last_error = batch.last_error
+            piece.move(State.QUEUED)
+            queue.put_back(piece)
+            self.available -= piece.reserved
+            number += builder.count
+            pieces.append(piece)
+        batch.outcome.split([piece.outcome for piece in pieces])
+        # Expiry goes by the order of `unsettled`, so the pieces take the place of the whole.
+        older_first = [each for other in self.unsettled for each in (pieces if other is batch else (other,))]
+        self.unsettled = OrderedDict.fromkeys(older_first)
+        self.sizes.too_large(queue.topic, batch.wire_size - HEADER_SIZE)
+        self.settle(batch)
+        return pieces
+
     def abandon(self, batch: Batch) -> None:
         """The callers have their error, but a sender has the batch: the bytes stay in use until it is `answered`."""
         self.unsettled.pop(batch, None)
@@ -303,6 +330,8 @@ class Accumulator:
         queue.retry_at = 0.0
         self._arm(queue)
         self._look(queue)
+        if leader != NO_LEADER and (queue.batches or queue.in_flight):
+            self._on_moved(queue)
 
     def look_again(self, queue: PartitionQueue) -> None:
         """Something the gate goes by has changed for this partition."""

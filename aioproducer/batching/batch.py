@@ -14,6 +14,8 @@ from aioproducer.records.batch import HEADER_SIZE, encode_header
 from aioproducer.records.builder import RecordsBuilder
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from aioproducer.batching.partition_queue import PartitionQueue
     from aioproducer.errors import KafkaError
     from aioproducer.outcome import Outcome
@@ -45,11 +47,11 @@ MOVES: dict[State, frozenset[State]] = {
 
 
 class Batch:
-    """`number` counts the batches of a producer in the order they were opened, and so those of a partition in call
-    order.
+    """`number` is how many records of the partition came before its first, and so its place in call order.
 
     attempts: requests it has been written in. possibly_persisted: one of them may have reached a log, for it was
-    written and not refused; once true it stays true. codec_id is meaningful once `records` is loaded.
+    written and not refused; once true it stays true. place: how many batches of the partition got a sequence before it.
+    void: no log has it under its sequence, nor will. codec_id is meaningful once `records` is loaded.
     """
 
     __slots__ = (
@@ -58,10 +60,12 @@ class Batch:
         "builder",
         "codec_id",
         "created_at",
+        "decompress",
         "last_error",
         "limit",
         "number",
         "outcome",
+        "place",
         "possibly_persisted",
         "producer_epoch",
         "producer_id",
@@ -69,6 +73,7 @@ class Batch:
         "records",
         "state",
         "urgent",
+        "void",
         "written",
     )
 
@@ -92,13 +97,16 @@ class Batch:
         self.urgent = False
         self.attempts = 0
         self.written = False
+        self.void = False
         self.possibly_persisted = False
         self.last_error: KafkaError | None = None
         self.records: bytes | None = None
         self.codec_id = 0
+        self.decompress: Callable[[bytes], bytes] = bytes
         self.producer_id = NO_PRODUCER_ID
         self.producer_epoch = -1
         self.base_sequence = NO_SEQUENCE
+        self.place = 0
 
     def __repr__(self) -> str:
         return (
@@ -139,11 +147,22 @@ class Batch:
     def unstamp(self) -> None:
         """Forget the sequence, so that the batch gets a new one: no log has it under the old one."""
         self.producer_id, self.producer_epoch, self.base_sequence = NO_PRODUCER_ID, -1, NO_SEQUENCE
+        self.void = False
 
-    def load(self, records: bytes, codec_id: int) -> None:
-        """Take the records section as it goes over the wire. Encoded once; every attempt sends these bytes."""
+    def load(self, records: bytes, codec_id: int, decompress: Callable[[bytes], bytes] = bytes) -> None:
+        """Take the records section as it goes over the wire. Encoded once; every attempt sends these bytes.
+
+        decompress: gets the section back that `records` was made of.
+        """
         self.records = records
         self.codec_id = codec_id
+        self.decompress = decompress
+
+    def section(self) -> bytes:
+        """The records section before it was compressed."""
+        if self.records is None:
+            raise RuntimeError(f"{self!r} is not encoded yet")
+        return self.decompress(self.records)
 
     def wire_chunks(self) -> tuple[bytes, bytes]:
         """The batch as it goes over the wire: the header of this moment, with checksum and sequence, and the

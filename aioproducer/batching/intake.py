@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
+from uuid import UUID
 
 from aioproducer.batching.accumulator import Accumulator
 from aioproducer.batching.partition_queue import PartitionQueue
@@ -25,6 +26,7 @@ from aioproducer.delivery import Delivery, Parked
 from aioproducer.errors import BufferFullError, KafkaError, MetadataTimeoutError, PartitionerError
 from aioproducer.models import Headers
 from aioproducer.outcome import OnDelivery, Outcome
+from aioproducer.protocol.primitives import ZERO_UUID
 
 
 class Park(Protocol):
@@ -242,12 +244,12 @@ class Intake:
             topic.rest()
             self._resting[name] = topic
 
-    def topic_known(self, name: str, leaders: Sequence[int], now: float) -> None:
-        """The metadata has told of the topic: its partitions' leaders, -1 for none."""
+    def topic_known(self, name: str, leaders: Sequence[int], now: float, topic_id: UUID = ZERO_UUID) -> None:
+        """The metadata has told of the topic: its partitions' leaders, -1 for none, and its id, zeros if not known."""
         topic = self.topics.get(name)
         if topic is None:
             return
-        topic.update(leaders)
+        topic.update(leaders, topic_id)
         for parked in tuple(topic.parked):
             if topic.knows(parked.partition) and (self._line or not self._let_in_or_fail(topic, parked, now)):
                 del topic.parked[parked]

@@ -26,10 +26,11 @@ class PartitionQueue:
 
     taken: the batches that senders have; in_flight: how many. listed: it stands in its node's `ready`. retry_at: not
     before this time (loop seconds), 0 for at once. timer_at: when its node looks at it again, None without a timer.
-    reports: the outcomes that owe `on_delivery` calls, in call order. wanted: is called when somebody waits for the
-    open batch. For the gate: accepted_by, the leader that acknowledged a batch since it became leader, None before it
-    has; identity, the (producer id, epoch) that `next_sequence` counts for; gap, the number of the youngest batch that
-    was given up with a sequence of that identity, NO_GAP without one.
+    sealed: how many records have been in its batches, but for the open one. reports: the outcomes that owe
+    `on_delivery` calls, in call order. wanted: is called when somebody waits for the open batch. For the gate:
+    accepted_by, the leader that acknowledged a batch since it became leader, None before it has; places, how many
+    batches got a sequence; identity, the (producer id, epoch) that `next_sequence` counts for; gap, the number of the
+    youngest batch that was given up with a sequence of that identity, NO_GAP without one.
     """
 
     __slots__ = (
@@ -44,8 +45,10 @@ class PartitionQueue:
         "node",
         "open",
         "partition",
+        "places",
         "reports",
         "retry_at",
+        "sealed",
         "taken",
         "timer_at",
         "topic",
@@ -59,6 +62,7 @@ class PartitionQueue:
         self.node: NodeQueue | None = None
         self.batches: deque[Batch] = deque()
         self.open: Batch | None = None
+        self.sealed = 0
         self.taken: dict[Batch, None] = {}
         self.in_flight = 0
         self.accepted_by: int | None = None
@@ -69,6 +73,7 @@ class PartitionQueue:
         self.wanted: Callable[[], None] | None = None
         self.identity: tuple[int, int] | None = None
         self.next_sequence = 0
+        self.places = 0
         self.gap = NO_GAP
 
     def __repr__(self) -> str:
@@ -76,6 +81,11 @@ class PartitionQueue:
             f"<PartitionQueue {self.topic}[{self.partition}]: {len(self.batches)} batches queued, "
             f"{self.in_flight} in flight, leader {self.leader}>"
         )
+
+    @property
+    def buffered(self) -> int:
+        """Records that are queued or in flight."""
+        return sum(batch.count for batch in (*self.batches, *self.taken))
 
     def stalled(self, now: float, patience: float) -> bool:
         """Whether a batch that could go has waited for `patience` seconds, and the leader has taken nothing for as

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 from aioproducer.batching.accumulator import Accumulator
 from aioproducer.batching.partition_queue import NO_LEADER, PartitionQueue
@@ -17,6 +18,7 @@ from aioproducer.errors import PartitionerError
 from aioproducer.partitioning.base import Partitioner, Partitions, choose
 from aioproducer.partitioning.murmur2 import partition_for_key
 from aioproducer.partitioning.sticky import StickyPartition
+from aioproducer.protocol.primitives import ZERO_UUID
 
 if TYPE_CHECKING:
     from aioproducer.delivery import Parked
@@ -47,6 +49,7 @@ class Topic:
         "_leaders",
         "_placement",
         "_queues",
+        "_topic_id",
         "ignores_keys",
         "in_line",
         "name",
@@ -69,15 +72,21 @@ class Topic:
         self._accumulator = accumulator
         self._placement = placement
         self._leaders: Sequence[int] = ()
+        self._topic_id = ZERO_UUID
         self._queues: list[PartitionQueue | None] = []
 
     def __repr__(self) -> str:
         return f"<Topic {self.name}: {self.partitions!r}, {len(self.parked)} records wait for metadata>"
 
-    def update(self, leaders: Sequence[int]) -> None:
+    def update(self, leaders: Sequence[int], topic_id: UUID = ZERO_UUID) -> None:
         """The leaders of all partitions as the metadata tells them now, -1 for none. A partition that is gone, for the
         topic was made again with fewer, has no leader: records that are there already end with their delivery time.
+
+        topic_id: another one than before, and the topic was deleted and made again: a log that knows nothing of this
+        producer. All zeros where the brokers are too old to tell.
         """
+        made_again = ZERO_UUID not in (topic_id, self._topic_id) and topic_id != self._topic_id
+        self._topic_id = topic_id
         count, known = len(leaders), len(self._queues)
         if count < known:
             leaders = (*leaders, *(NO_LEADER for _ in range(known - count)))
@@ -88,6 +97,8 @@ class Topic:
         self.partitions = Partitions(self.name, count, available)
         for queue in self._queues:
             if queue is not None:
+                if made_again:
+                    queue.accepted_by = None
                 self._accumulator.lead(queue, leaders[queue.partition])
         if self.sticky_queue is not None and self.sticky_queue.leader == NO_LEADER:
             self.end_visit()

@@ -11,6 +11,16 @@ from aioproducer.telemetry.metrics import ProducerMetrics
 
 _BLOCKS = " ▁▂▃▄▅▆▇█"
 
+# The rows of what is counted: its label, its total, and whether there is a row if it never happened.
+_COUNTS: tuple[tuple[str, Callable[[ProducerMetrics], int], bool], ...] = (
+    ("batches sent again", lambda metrics: metrics.batch_retry_total, True),
+    ("partitions re-routed", lambda metrics: metrics.reroute_total, True),
+    ("batches split", lambda metrics: metrics.batch_split_total, False),
+    ("batches expired", lambda metrics: metrics.batch_expiry_total, False),
+    ("epochs raised", lambda metrics: metrics.epoch_bump_total, False),
+    ("throttled by a broker", lambda metrics: metrics.throttle_total, False),
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Sample:
@@ -41,13 +51,18 @@ def draw(samples: Sequence[Sample], brokers: Sequence[int], width: int = 64) -> 
 
     lines = [row("batches in the buffer", lambda sample: sample.metrics.buffered_batches)]
     lines += (row(f"in flight, broker {broker}", in_flight(broker)) for broker in brokers)
-    retries = [0] * width
-    before = 0
-    for number, column in enumerate(columns):
-        after = column[-1].metrics.batch_retry_total if column else before
-        retries[number] = after - before
-        before = after
-    lines.append(f"  {'batches sent again':<22}│{''.join(_mark(count) for count in retries)}│ {before} in all")
+
+    def counts(label: str, total: Callable[[ProducerMetrics], int]) -> str:
+        marks = ""
+        before = 0
+        for column in columns:
+            after = total(column[-1].metrics) if column else before
+            marks += _mark(after - before)
+            before = after
+        return f"  {label:<22}│{marks}│ {before} in all"
+
+    last = samples[-1].metrics
+    lines += (counts(label, total) for label, total, always in _COUNTS if always or total(last))
     moves = "".join("▲" if any(sample.moved for sample in column) else " " for column in columns)
     lines.append(f"  {'leader moved':<22}│{moves}│ {moves.count('▲')} times")
     lines.append(f"  {'':<22}└{'─' * width}┘ {end:.1f} s")

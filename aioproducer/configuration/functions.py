@@ -1,4 +1,4 @@
-"""Options whose value is a function of the user's: serializers and the partitioner.
+"""Options whose value is a function of the user's: serializers, the partitioner, a listener.
 
 Checked here is what can be known before the first call: that it is callable, as often as it will be called, and no
 coroutine function. A properties file names it by its import path, `package.module:name`; a class is called without
@@ -37,7 +37,7 @@ class Function:
         if not callable(value):
             raise ValueError(f"give a callable {self.type_text}; in a properties file, its import path")
         if inspect.iscoroutinefunction(value) or inspect.iscoroutinefunction(type(value).__call__):
-            raise ValueError("give a plain function: a coroutine function can not be awaited in send()")
+            raise ValueError("give a plain function: nobody awaits what a coroutine function returns")
         try:
             signature = inspect.signature(value)
         except (TypeError, ValueError):

@@ -1,8 +1,9 @@
 """The compression codecs of a record batch: none, gzip, snappy, lz4 and zstd, with Kafka's names, ids and levels.
 
-A codec takes the records of one batch and gives their compressed form, framed as the Java client frames it. When to
-compress, and in which thread, is the caller's; `inline_limit` says from which size on a thread is worth it. Codecs
-hold no state between calls: one object may be used by several threads at once.
+A codec takes the records of one batch and gives their compressed form, framed as the Java client frames it, and takes
+its own form apart again; it is no reader for a stranger's bytes. When to compress, and in which thread, is the
+caller's; `inline_limit` says from which size on a thread is worth it. Codecs hold no state between calls: one object
+may be used by several threads at once.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 from functools import partial
 from struct import Struct
 from threading import local
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeAlias
 
 import lz4.frame
 import zstandard
@@ -33,6 +34,8 @@ class Codec:
     """Uncompressed bytes from which on `compress` takes about a millisecond or more, and belongs in a worker thread."""
     compress: Callable[[bytes], bytes]
     """The compressed form of a batch's records. It may be larger than they are."""
+    decompress: Callable[[bytes], bytes]
+    """The records again, from what `compress` of this codec returned."""
 
 
 def codec(name: str, level: int | None = None) -> Codec:
@@ -58,7 +61,7 @@ def codec(name: str, level: int | None = None) -> Codec:
 
 
 def _none(_level: int) -> Codec:
-    return Codec("none", 0, sys.maxsize, _unchanged)
+    return Codec("none", 0, sys.maxsize, _unchanged, _unchanged)
 
 
 def _unchanged(data: bytes) -> bytes:
@@ -66,7 +69,8 @@ def _unchanged(data: bytes) -> bytes:
 
 
 def _gzip(level: int) -> Codec:
-    return Codec("gzip", 1, _limit(_GZIP_LIMITS, 6 if level == -1 else level), partial(_compress_gzip, level))
+    limit = _limit(_GZIP_LIMITS, 6 if level == -1 else level)
+    return Codec("gzip", 1, limit, partial(_compress_gzip, level), _decompress_gzip)
 
 
 def _compress_gzip(level: int, data: bytes) -> bytes:
@@ -75,9 +79,13 @@ def _compress_gzip(level: int, data: bytes) -> bytes:
     return compressor.compress(data) + compressor.flush()
 
 
+def _decompress_gzip(data: bytes) -> bytes:
+    return zlib.decompress(data, 31)
+
+
 _SNAPPY_BLOCK = 32 * 1024
 _SNAPPY_HEADER = b"\x82SNAPPY\x00" + Struct(">ii").pack(1, 1)
-_INT32 = Struct(">i").pack
+_INT32 = Struct(">i")
 
 
 def _snappy(_level: int) -> Codec:
@@ -87,21 +95,38 @@ def _snappy(_level: int) -> Codec:
         raise ConfigurationError(
             ["compression_type='snappy' needs the package cramjam: install aioproducer[snappy]"]
         ) from error
-    compress_raw: Callable[[memoryview], _Readable] = snappy.compress_raw
-    return Codec("snappy", 2, _SNAPPY_LIMIT, partial(_compress_snappy, compress_raw))
+    compress: _Snappy = snappy.compress_raw
+    decompress: _Snappy = snappy.decompress_raw
+    return Codec(
+        "snappy", 2, _SNAPPY_LIMIT, partial(_compress_snappy, compress), partial(_decompress_snappy, decompress)
+    )
 
 
 class _Readable(Protocol):
     def read(self) -> bytes: ...
 
 
-def _compress_snappy(compress_raw: Callable[[memoryview], _Readable], data: bytes) -> bytes:
+_Snappy: TypeAlias = Callable[[memoryview], _Readable]
+
+
+def _compress_snappy(compress_raw: _Snappy, data: bytes) -> bytes:
     # The framing of xerial's snappy-java, which every Kafka client reads: a header, then blocks with their lengths.
     out = [_SNAPPY_HEADER]
     view = memoryview(data)
     for start in range(0, len(data), _SNAPPY_BLOCK):
         block = compress_raw(view[start : start + _SNAPPY_BLOCK]).read()
-        out += (_INT32(len(block)), block)
+        out += (_INT32.pack(len(block)), block)
+    return b"".join(out)
+
+
+def _decompress_snappy(decompress_raw: _Snappy, data: bytes) -> bytes:
+    out = []
+    view = memoryview(data)
+    at = len(_SNAPPY_HEADER)
+    while at < len(data):
+        (size,) = _INT32.unpack_from(data, at)
+        at += _INT32.size + size
+        out.append(decompress_raw(view[at - size : at]).read())
     return b"".join(out)
 
 
@@ -109,7 +134,7 @@ def _lz4(level: int) -> Codec:
     # In Java 9, its default, is the fast compressor, and every other level the high-compression one, whose lowest
     # and highest levels are 3 and 12 here.
     own_level = 0 if level == 9 else min(max(level, 3), 12)
-    return Codec("lz4", 3, _limit(_LZ4_LIMITS, own_level), partial(_compress_lz4, own_level))
+    return Codec("lz4", 3, _limit(_LZ4_LIMITS, own_level), partial(_compress_lz4, own_level), _decompress_lz4)
 
 
 def _compress_lz4(level: int, data: bytes) -> bytes:
@@ -125,8 +150,17 @@ def _compress_lz4(level: int, data: bytes) -> bytes:
     return compressed
 
 
+def _decompress_lz4(data: bytes) -> bytes:
+    decompressed: bytes = lz4.frame.decompress(data)
+    return decompressed
+
+
 def _zstd(level: int) -> Codec:
-    return Codec("zstd", 4, _limit(_ZSTD_LIMITS, level), _Zstd(level))
+    return Codec("zstd", 4, _limit(_ZSTD_LIMITS, level), _Zstd(level), _decompress_zstd)
+
+
+def _decompress_zstd(data: bytes) -> bytes:
+    return zstandard.ZstdDecompressor().decompress(data)
 
 
 class _Zstd(local):

@@ -25,8 +25,6 @@ from aioproducer.protocol.messages.produce import (
 )
 from aioproducer.protocol.versions import BrokerVersions
 
-NO_TOPIC_ID = UUID(int=0)
-
 # From this version on a request names topics by id alone (KIP-516).
 _TOPIC_IDS_SINCE = 13
 _ZSTD_SINCE = 7

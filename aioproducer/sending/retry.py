@@ -1,4 +1,4 @@
-"""What becomes of a batch after an answer: the policy, as a table for the sequence errors and one rule for the rest.
+"""What becomes of a batch after an answer: the policy.
 
 It decides; `settlement` acts. The facts about each code (retriable, possibly persisted) are in
 `protocol.error_codes`.
@@ -6,12 +6,12 @@ It decides; `settlement` acts. The facts about each code (retriable, possibly pe
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from enum import Enum, auto
 
 from aioproducer.protocol.error_codes import ErrorCode
 
 NONE = 0
+MESSAGE_TOO_LARGE = 10
 NETWORK_EXCEPTION = 13
 OUT_OF_ORDER_SEQUENCE_NUMBER = 45
 DUPLICATE_SEQUENCE_NUMBER = 46
@@ -27,37 +27,40 @@ class Action(Enum):
     RETRY = auto()
     """Again, with the same sequence."""
     RESTART = auto()
-    """Not in the log, and neither is anything of its partition behind it: again, with a new epoch and sequence."""
-    RESTART_IF_NEVER_STORED = auto()
-    """Not in the log through this attempt: again with a new epoch, but for what an earlier attempt may have stored."""
+    """Not in the log through this attempt, and its sequence is of no use any more: again, with a new epoch and
+    sequence. What an earlier attempt may have stored is failed instead: under a new one it could be stored twice."""
+    SPLIT = auto()
+    """Refused for its size: the same records in smaller batches, with the sequences that were this one's."""
     FAIL = auto()
 
 
-# What an answer means for a batch with a sequence: (if an older batch of its partition is not settled, if it is the
-# oldest). Behind an older one OUT_OF_ORDER is just the consequence of that one's refusal. At the head it says that
-# something before is missing, and a log never has a batch whose predecessor in the same epoch is missing.
-SEQUENCE_ERRORS: Mapping[int, tuple[Action, Action]] = {
-    OUT_OF_ORDER_SEQUENCE_NUMBER: (Action.RETRY, Action.RESTART),
-    UNKNOWN_PRODUCER_ID: (Action.RETRY, Action.RESTART_IF_NEVER_STORED),
-    INVALID_PRODUCER_EPOCH: (Action.RETRY, Action.RESTART_IF_NEVER_STORED),
-}
+# The answers to a sequence that the broker does not take. Behind an older batch of its partition that is not settled it
+# is just the consequence of that one's refusal. For the oldest it says only that the sequence does not follow the last
+# one the broker knows: perhaps something before is missing, perhaps it is a duplicate of what it has forgotten (after a
+# restart a broker knows no more than the last batch of each producer).
+SEQUENCE_ERRORS = frozenset({OUT_OF_ORDER_SEQUENCE_NUMBER, UNKNOWN_PRODUCER_ID, INVALID_PRODUCER_EPOCH})
 
 
-def judge(row: ErrorCode, *, sequenced: bool, oldest: bool, void: bool, may_retry: bool) -> Action:
+def judge(
+    row: ErrorCode, *, sequenced: bool, oldest: bool, void: bool, may_retry: bool, divisible: bool = False
+) -> Action:
     """The action for a batch whose answer is this row.
 
     `oldest`: nothing older of its partition is unsettled; it counts for sequence errors only. `void`: its partition has
     begun anew since it got its sequence, and no log has it under that one. `may_retry`: neither `retries` nor
-    `delivery_timeout_ms` is used up.
+    `delivery_timeout_ms` is used up. `divisible`: it has several records, and no log has it through an earlier attempt;
+    a broker would know it as the whole alone.
     """
     if row.code == NONE:
         return Action.ACKNOWLEDGE
     if row.code == DUPLICATE_SEQUENCE_NUMBER:
         return Action.ACKNOWLEDGE_DUPLICATE
+    if row.code == MESSAGE_TOO_LARGE and divisible:
+        return Action.SPLIT
     if not may_retry:
         return Action.FAIL
     if sequenced and row.code in SEQUENCE_ERRORS:
-        return SEQUENCE_ERRORS[row.code][oldest]
+        return Action.RESTART if oldest else Action.RETRY
     if not row.retriable:
         return Action.FAIL
     return Action.RESTART if void else Action.RETRY

@@ -32,6 +32,7 @@ from aioproducer.sending.alarm import Alarm
 from aioproducer.sending.produce import Answers, TopicIds, build_request, pick_version, read_response, topic_ids
 from aioproducer.sending.settlement import Settlement
 from aioproducer.telemetry.counters import Counters
+from aioproducer.telemetry.events import EventKind, OnEvent, ProducerEvent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +63,7 @@ class Sender:
         topic_id_of: Callable[[str], UUID],
         on_unreachable: Callable[[], None],
         on_response: Callable[[Answers, Sequence[NodeEndpoint]], None],
+        emit: OnEvent,
     ) -> None:
         """`on_unreachable` has the metadata asked for: perhaps the partitions are led by another broker by now.
         `on_response` looks for new leaders in an answer (KIP-951)."""
@@ -76,6 +78,7 @@ class Sender:
         self._topic_id_of = topic_id_of
         self._on_unreachable = on_unreachable
         self._on_response = on_response
+        self._emit = emit
         self._clock = loop.time
         self._alarm = Alarm(loop)
         node.wake = self._alarm.set
@@ -203,9 +206,9 @@ class Sender:
         else:
             compressed = _compress(codec, sections)
         for batch, section, smaller in zip(batches, sections, compressed, strict=True):
-            self._accumulator.ratios.observe(batch.queue.topic, len(smaller) / len(section))
+            self._accumulator.sizes.observe(batch.queue.topic, len(smaller) / len(section))
             if len(smaller) < len(section):
-                batch.load(smaller, codec.id)
+                batch.load(smaller, codec.id, codec.decompress)
             else:
                 batch.load(section, 0)
 
@@ -221,6 +224,10 @@ class Sender:
         if answer is None:
             self._settlement.written_unanswered(batches, now)
         elif isinstance(answer, ProduceResponse):
+            if answer.throttle_time_ms > 0:
+                self._emit(
+                    ProducerEvent(kind=EventKind.THROTTLE, broker=self.node_id, delay=answer.throttle_time_ms / 1000)
+                )
             answers = read_response(answer, ids)
             self._settlement.answered(batches, answers, self.node_id, now)
             self._on_response(answers, answer.node_endpoints)

@@ -6,21 +6,21 @@ is synchronous, so that an answer is either handled or not.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Sequence
 from copy import copy
 
 from aioproducer.batching.accumulator import Accumulator
 from aioproducer.batching.batch import Batch, State
+from aioproducer.batching.partition_queue import NO_LEADER
 from aioproducer.errors import DeliveryTimeoutError, KafkaError, Persisted, ProtocolError
 from aioproducer.protocol.error_codes import ErrorCode, broker_error, error_code
 from aioproducer.protocol.messages.produce import PartitionProduceResponse
+from aioproducer.records.split import split_records
 from aioproducer.sending.produce import Answers
 from aioproducer.sending.retry import NETWORK_EXCEPTION, SEQUENCE_ERRORS, Action, judge
 from aioproducer.sending.sequences import Sequencer
 from aioproducer.telemetry.counters import Counters
-
-logger = logging.getLogger("aioproducer")
+from aioproducer.telemetry.events import EventKind, OnEvent, ProducerEvent
 
 
 class Settlement:
@@ -36,6 +36,7 @@ class Settlement:
         on_stale_metadata: Callable[[], None],
         on_room: Callable[[float], None],
         on_fatal: Callable[[KafkaError], None],
+        emit: OnEvent,
     ) -> None:
         """`backoff` tells the seconds to wait before a retry, by the number of attempts made. `on_room` is told
         that bytes were given back, with the time; `on_fatal` of an error after which the broker takes nothing
@@ -50,6 +51,7 @@ class Settlement:
         self._on_stale_metadata = on_stale_metadata
         self._on_room = on_room
         self._on_fatal = on_fatal
+        self._emit = emit
         self._unreachable: dict[int, KafkaError] = {}
         self._fatal: KafkaError | None = None
 
@@ -115,7 +117,7 @@ class Settlement:
         """Fail the batches whose delivery time is over."""
         expired = self._accumulator.expired(now)
         for batch in expired:
-            self._fail(batch, self._expiry_error(batch, now))
+            self._expire(batch, now)
         if expired:
             self._on_stale_metadata()
             self._on_room(now)
@@ -128,9 +130,10 @@ class Settlement:
             self._on_room(now)
 
     def _lost(self, batch: Batch, error: KafkaError, node_id: int, now: float) -> None:
-        # One that was sent behind a batch that is refused for its sequence is refused for the same reason.
-        batch.possibly_persisted |= batch.written and not self._sequencer.restarted(batch)
+        batch.possibly_persisted |= batch.written and not batch.void
         batch.written = False
+        # The broker may have been restarted, and know less of this producer than it did.
+        batch.queue.accepted_by = None
         self._act(batch, error_code(NETWORK_EXCEPTION), error, None, node_id, now)
 
     def _judge(self, batch: Batch, answer: PartitionProduceResponse, node_id: int, now: float) -> None:
@@ -139,7 +142,7 @@ class Settlement:
         if row.code:
             detail = f"produce of {batch.count} records to {_where(batch)} on broker {node_id}"
             error = broker_error(row.code, detail, answer.error_message)
-            batch.possibly_persisted |= row.possibly_persisted
+            batch.possibly_persisted |= row.possibly_persisted and not batch.void
             if row.refresh_metadata:
                 self._on_stale_metadata()
         self._act(batch, row, error, answer, node_id, now)
@@ -170,6 +173,7 @@ class Settlement:
             oldest=row.code in SEQUENCE_ERRORS and (restarted or not accumulator.has_older(batch)),
             void=restarted and not batch.possibly_persisted,
             may_retry=batch.attempts <= self._retries and in_time,
+            divisible=batch.count > 1 and not batch.possibly_persisted,
         )
         if action is Action.ACKNOWLEDGE:
             assert answer is not None
@@ -181,20 +185,28 @@ class Settlement:
         assert error is not None
         batch.last_error = error
         if action is Action.FAIL:
+            if row.retriable and not in_time:
+                self._expire(batch, now)
+                return
             if row.retriable:
-                error = self._given_up_error(batch, error) if in_time else self._expiry_error(batch, now)
+                error = self._given_up_error(batch, error, now)
             self._fail(batch, error, _record_errors(batch, answer, error))
             if error.fatal:
                 self._fatal = error
             return
-        logger.debug("%s: %s after %d attempts: %s", _where(batch), action.name, batch.attempts, error)
+        if action is Action.SPLIT:
+            self._tell(EventKind.SPLIT, batch, node_id)
+            self._split(batch)
+            return
         # Another leader is tried at once (KIP-951), also one that became known before this answer came.
-        moved = node_id != batch.queue.leader
-        accumulator.requeue(batch, now if moved else now + self._backoff(batch.attempts))
-        if action is not Action.RETRY:
-            # What is still in flight of this partition was sent behind this batch, and is answered with the same error.
-            for doomed in self._sequencer.restart(batch, stored=action is Action.RESTART_IF_NEVER_STORED):
-                self._fail(doomed, error)
+        delay = 0.0 if node_id != batch.queue.leader else self._backoff(batch.attempts)
+        accumulator.requeue(batch, now + delay)
+        # What is still in flight of this partition was sent behind this batch, and is answered with the same error.
+        doomed = self._sequencer.restart(batch) if action is Action.RESTART else ()
+        if batch not in doomed:
+            self._tell(EventKind.RETRY, batch, node_id, delay)
+        for other in doomed:
+            self._fail(other, _doubtful(other, error))
         self._after(batch)
 
     def _acknowledge(self, batch: Batch, base_offset: int, append_time: int, leader: int) -> None:
@@ -208,6 +220,34 @@ class Settlement:
         else:
             self._accumulator.settle(batch)
         self._after(batch)
+
+    def _split(self, batch: Batch) -> None:
+        """Send the records in halves. No attempt and no time is given to them that the whole did not have."""
+        section = batch.section()
+        # Where nothing but a half of it is allowed, only a record that is larger than that is alone.
+        builders = split_records(section, batch.builder.base_timestamp, (len(section) + 1) // 2)
+        pieces = self._accumulator.split(batch, builders)
+        self._sequencer.share(batch, pieces)
+        self._after(batch)
+
+    def _expire(self, batch: Batch, now: float) -> None:
+        batch.last_error = error = self._expiry_error(batch, now)
+        self._tell(EventKind.EXPIRY, batch, batch.queue.leader)
+        self._fail(batch, error)
+
+    def _tell(self, kind: EventKind, batch: Batch, broker: int, delay: float = 0.0) -> None:
+        self._emit(
+            ProducerEvent(
+                kind=kind,
+                topic=batch.queue.topic,
+                partition=batch.queue.partition,
+                broker=None if broker == NO_LEADER else broker,
+                records=batch.count,
+                attempt=batch.attempts,
+                error=batch.last_error,
+                delay=delay,
+            )
+        )
 
     def _fail(self, batch: Batch, error: KafkaError, record_errors: dict[int, KafkaError] | None = None) -> None:
         self._counters.records_failed += batch.count
@@ -231,10 +271,13 @@ class Settlement:
             self._sequencer.close_gap(batch.queue)
         self._accumulator.look_again(batch.queue)
 
-    def _given_up_error(self, batch: Batch, error: KafkaError) -> KafkaError:
+    def _given_up_error(self, batch: Batch, error: KafkaError, now: float) -> KafkaError:
         """An error after which the batch would have been sent again says why it was not."""
         final = copy(error)
-        final.args = (f"{error}; given up after {batch.attempts} attempts (retries={self._retries})",)
+        final.__cause__ = error.__cause__
+        age = f"{now - batch.created_at:.3f} s after the first record was sent"
+        attempts = "1 attempt" if batch.attempts == 1 else f"{batch.attempts} attempts"
+        final.args = (f"{error}; given up after {attempts} (retries={self._retries}), {age}.{_in_the_log(batch)}",)
         return final
 
     def _expiry_error(self, batch: Batch, now: float) -> KafkaError:
@@ -251,9 +294,9 @@ class Settlement:
             waited = f"the next attempt would go to broker {batch.queue.leader}"
             cause = self._unreachable.get(batch.queue.leader, cause)
         last = f"; the last error was: {cause}" if cause is not None else ""
-        maybe = " They may be in the log." if batch.persisted is Persisted.MAYBE else " They are not in the log."
         error = DeliveryTimeoutError(
-            f"{where} were not acknowledged {age}, after {batch.attempts} attempts; {waited}{last}.{maybe}",
+            f"{where} were not acknowledged {age}, after {batch.attempts} attempts; {waited}{last}."
+            f"{_in_the_log(batch)}",
             persisted=batch.persisted,
         )
         error.__cause__ = cause
@@ -262,6 +305,20 @@ class Settlement:
 
 def _where(batch: Batch) -> str:
     return f"{batch.queue.topic}[{batch.queue.partition}]"
+
+
+def _in_the_log(batch: Batch) -> str:
+    return " They may be in the log." if batch.persisted is Persisted.MAYBE else " They are not in the log."
+
+
+def _doubtful(batch: Batch, error: KafkaError) -> KafkaError:
+    """The error of a batch that can not be sent again, for nobody knows whether it is stored."""
+    final = copy(error)
+    final.args = (
+        f"{error}; an earlier one of {batch.attempts} attempts may have stored them, so they are not sent again."
+        f"{_in_the_log(batch)}",
+    )
+    return final
 
 
 def _maybe_persisted(error: KafkaError) -> KafkaError:

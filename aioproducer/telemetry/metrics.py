@@ -37,6 +37,16 @@ class ProducerMetrics:
     """Batches that failed."""
     batch_retry_total: int
     """Batches that were sent again, once per attempt beyond the first."""
+    batch_split_total: int
+    """Batches that a broker found too large, and that went out in pieces."""
+    batch_expiry_total: int
+    """Batches that failed because `delivery_timeout_ms` was over."""
+    reroute_total: int
+    """How often a partition with records in the buffer got another leader."""
+    throttle_total: int
+    """Answers with which a broker throttled this producer (KIP-219)."""
+    throttle_time_total: float
+    """Seconds for which brokers wanted to be left alone, all together."""
     batch_size_avg: float
     """Bytes per acknowledged batch as it went over the wire, header included; 0.0 before the first."""
     records_per_batch_avg: float

@@ -365,7 +365,7 @@ def test_a_topic_with_records_on_their_way_is_not_forgotten() -> None:
 
 
 def test_sequences_go_on_where_a_forgotten_topic_ended() -> None:
-    gate = Sequencer(idempotent=True, max_in_flight=5, on_exhausted=lambda: None)
+    gate = Sequencer(idempotent=True, max_in_flight=5, on_exhausted=lambda: None, on_bump=lambda _: None)
     gate.identity = (7, 0)
     core = Core(gate=gate, linger=0.0)
     sequences = []

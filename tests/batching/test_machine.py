@@ -104,7 +104,10 @@ class CoreMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.sequencer = Sequencer(
-            idempotent=self.idempotent, max_in_flight=self.max_in_flight, on_exhausted=lambda: None
+            idempotent=self.idempotent,
+            max_in_flight=self.max_in_flight,
+            on_exhausted=lambda: None,
+            on_bump=lambda _: None,
         )
         self.core = Core(
             gate=self.sequencer,
@@ -125,6 +128,7 @@ class CoreMachine(RuleBasedStateMachine):
             on_stale_metadata=lambda: None,
             on_room=self.core.intake.advance,
             on_fatal=lambda _error: None,
+            emit=lambda _event: None,
         )
         self.sent: list[Sent] = []
         self.logs = {(topic, p): Log(leader=p % len(NODES)) for topic in TOPICS for p in range(PARTITIONS)}

@@ -24,6 +24,11 @@ IDLE = ProducerMetrics(
     records_per_batch_avg=0.0,
     request_total=0,
     epoch_bump_total=0,
+    batch_split_total=0,
+    batch_expiry_total=0,
+    reroute_total=0,
+    throttle_total=0,
+    throttle_time_total=0.0,
     topics=0,
 )
 
@@ -45,9 +50,18 @@ def test_rows() -> None:
         [" █  ", " at most 5"],
         ["   █", " at most 1"],
         ["··3+", " 15 in all"],
+        ["····", " 0 in all"],
         ["  ▲ ", " 1 times"],
     ]
     assert rows[-1].endswith("└────┘ 3.0 s")
+
+
+def test_what_happened_has_a_row() -> None:
+    happened = replace(
+        IDLE, reroute_total=1, batch_split_total=2, batch_expiry_total=3, epoch_bump_total=4, throttle_total=5
+    )
+    rows = draw([Sample(0.0, IDLE, moved=False), Sample(1.0, happened, moved=False)], [], width=2)
+    assert [row.split("│")[1] for row in rows[2:-2]] == ["·1", "·2", "·3", "·4", "·5"]
 
 
 def test_the_highest_sample_of_a_column_is_drawn() -> None:

@@ -68,9 +68,9 @@ def test_what_can_be_called_so_is_accepted_as_it_is(value: object) -> None:
         (lambda value: b"", "it is called as (topic, value) but takes (value)"),
         (lambda topic, value, more: b"", "it is called as (topic, value) but takes (topic, value, more)"),
         (lambda *, topic, value: b"", "it is called as (topic, value) but takes (*, topic, value)"),
-        (awaited, "a coroutine function can not be awaited in send()"),
-        (Awaited(), "a coroutine function can not be awaited in send()"),
-        (functools.partial(awaited), "a coroutine function can not be awaited in send()"),
+        (awaited, "nobody awaits what a coroutine function returns"),
+        (Awaited(), "nobody awaits what a coroutine function returns"),
+        (functools.partial(awaited), "nobody awaits what a coroutine function returns"),
     ],
 )
 def test_what_can_not_be_called_so_is_refused_with_the_reason(value: object, reason: str) -> None:

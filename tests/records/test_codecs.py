@@ -40,6 +40,7 @@ def test_names_and_ids(name: str, number: int) -> None:
 def test_none_is_the_data_itself() -> None:
     data = b"abc"
     assert codec("none").compress(data) is data
+    assert codec("none").decompress(data) is data
     assert codec("none").inline_limit == sys.maxsize
 
 
@@ -52,6 +53,7 @@ def test_round_trip(name: str, data: bytes) -> None:
     compressed = codec(name).compress(data)
     assert type(compressed) is bytes
     assert bytes(DECODERS[name](compressed)) == data
+    assert codec(name).decompress(compressed) == data
 
 
 @pytest.mark.parametrize(("name", "level"), [(name, level) for name in DECODERS for level in ALL_LEVELS[name]])

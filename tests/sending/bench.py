@@ -16,6 +16,7 @@ from aioproducer.protocol.messages.produce import BatchIndexAndErrorMessage, Par
 from aioproducer.sending.sequences import Sequencer
 from aioproducer.sending.settlement import Settlement
 from aioproducer.telemetry.counters import Counters
+from aioproducer.telemetry.events import ProducerEvent
 
 BACKOFF = 0.1
 FOREVER = 2**31 - 1
@@ -37,9 +38,17 @@ class Bench:
         self.now = 1000.0
         self.stale = self.room = self.exhausted = 0
         self.fatal: list[KafkaError] = []
+        self.events: list[ProducerEvent] = []
+        self.bumped: list[PartitionQueue] = []
+        self.moved: list[PartitionQueue] = []
         self.loop = loop or cast(asyncio.AbstractEventLoop, None)  # nobody waits, so nobody is called
         self.counters = Counters()
-        self.sequencer = Sequencer(idempotent=idempotent, max_in_flight=max_in_flight, on_exhausted=self._on_exhausted)
+        self.sequencer = Sequencer(
+            idempotent=idempotent,
+            max_in_flight=max_in_flight,
+            on_exhausted=self._on_exhausted,
+            on_bump=self.bumped.append,
+        )
         if idempotent:
             self.sequencer.identity = (7, 0)
         self.nodes: list[NodeQueue] = []
@@ -56,6 +65,7 @@ class Bench:
                 self.loop, queue.topic, queue.partition, base, deltas, queue.reports
             ),
             on_node=self.nodes.append,
+            on_moved=self.moved.append,
         )
         self._retries = retries
         self._delivery_timeout = delivery_timeout
@@ -72,6 +82,7 @@ class Bench:
             on_stale_metadata=self._on_stale,
             on_room=on_room,
             on_fatal=self.fatal.append,
+            emit=self.events.append,
         )
 
     def _on_exhausted(self) -> None:

@@ -170,6 +170,7 @@ class Rig:
             topic_id_of=lambda _name: UUID(int=0),
             on_unreachable=self._on_unreachable,
             on_response=self._on_response,
+            emit=self.bench.events.append,
         )
         self.background = Background()
         self.task = self.background.spawn(self.sender.run())

@@ -15,8 +15,9 @@ from aioproducer.protocol.messages.produce import (
     ProduceResponse,
     TopicProduceResponse,
 )
+from aioproducer.protocol.primitives import ZERO_UUID
 from aioproducer.protocol.versions import BrokerVersions
-from aioproducer.sending.produce import NO_TOPIC_ID, build_request, pick_version, prepare, read_response, topic_ids
+from aioproducer.sending.produce import build_request, pick_version, prepare, read_response, topic_ids
 from tests.sending.bench import Bench
 
 ID = UUID(int=5)
@@ -35,7 +36,7 @@ def test_the_newest_version_in_common(newest: int, version: int) -> None:
 
 
 def test_names_instead_of_ids_while_one_id_is_not_known() -> None:
-    assert pick_version(broker(13), {"t": ID, "new": NO_TOPIC_ID}, "none") == 12
+    assert pick_version(broker(13), {"t": ID, "new": ZERO_UUID}, "none") == 12
 
 
 def test_without_a_version_in_common_the_error_says_so() -> None:
@@ -74,7 +75,7 @@ def test_answers_are_found_by_name_and_by_id() -> None:
     by_name = ProduceResponse(responses=(TopicProduceResponse(name="a", partition_responses=partitions),))
     by_id = ProduceResponse(responses=(TopicProduceResponse(topic_id=ID, partition_responses=partitions),))
     for response in (by_name, by_id):
-        assert read_response(response, {"a": ID, "b": NO_TOPIC_ID}) == {("a", 3): partitions[0]}
+        assert read_response(response, {"a": ID, "b": ZERO_UUID}) == {("a", 3): partitions[0]}
 
 
 def test_an_id_that_was_not_asked_about_is_nobodys() -> None:

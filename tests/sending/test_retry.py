@@ -9,14 +9,14 @@ from aioproducer.sending.retry import Action, judge
 
 # Kafka's own: Errors.java, and the rules of its producer for those with a sequence.
 RETRIABLE = {2, 3, 5, 6, 7, 9, 13, 14, 15, 16, 19, 20, 41, 51, 56, 72, 74, 75, 89, 100, 103}
-SEQUENCE = {45: Action.RESTART, 47: Action.RESTART_IF_NEVER_STORED, 59: Action.RESTART_IF_NEVER_STORED}
+SEQUENCE = {45, 47, 59}
 STORED = {0: Action.ACKNOWLEDGE, 46: Action.ACKNOWLEDGE_DUPLICATE}
 
 ROWS = [pytest.param(row, id=f"{row.code} {row.name}") for row in (*ERROR_CODES.values(), error_code(12345))]
 
 
 def test_every_code_that_is_named_here_is_in_the_table() -> None:
-    assert RETRIABLE | SEQUENCE.keys() | STORED.keys() <= ERROR_CODES.keys()
+    assert RETRIABLE | SEQUENCE | {10} | STORED.keys() <= ERROR_CODES.keys()
 
 
 @pytest.mark.parametrize("row", ROWS)
@@ -28,7 +28,7 @@ def test_what_an_answer_means(row: ErrorCode, sequenced: bool, oldest: bool) -> 
     elif row.code in RETRIABLE:
         expected = Action.RETRY
     elif sequenced and row.code in SEQUENCE:
-        expected = SEQUENCE[row.code] if oldest else Action.RETRY
+        expected = Action.RESTART if oldest else Action.RETRY
     else:
         expected = Action.FAIL
     assert judge(row, sequenced=sequenced, oldest=oldest, void=False, may_retry=True) is expected
@@ -45,4 +45,12 @@ def test_nothing_is_sent_again_when_time_or_retries_are_used_up(row: ErrorCode, 
 def test_a_void_sequence_is_never_sent_again(row: ErrorCode) -> None:
     action = judge(row, sequenced=True, oldest=True, void=True, may_retry=True)
     assert action is not Action.RETRY
-    assert (action is Action.RESTART) == (row.code in RETRIABLE or row.code == 45)
+    assert (action is Action.RESTART) == (row.code in RETRIABLE | SEQUENCE)
+
+
+@pytest.mark.parametrize("row", ROWS)
+@pytest.mark.parametrize("may_retry", [True, False])
+def test_only_what_was_too_large_and_is_nowhere_is_split(row: ErrorCode, may_retry: bool) -> None:
+    for divisible in (True, False):
+        action = judge(row, sequenced=True, oldest=True, void=False, may_retry=may_retry, divisible=divisible)
+        assert (action is Action.SPLIT) == (row.code == 10 and divisible)

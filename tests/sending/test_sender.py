@@ -234,7 +234,7 @@ class HeldCodec:
         self.go = threading.Event()
         if not held:
             self.go.set()
-        self.codec = Codec("gzip", 1, inline_limit, self._compress)
+        self.codec = Codec("gzip", 1, inline_limit, self._compress, zlib.decompress)
 
     def _compress(self, data: bytes) -> bytes:
         self.threads.append(threading.get_ident())

@@ -97,6 +97,7 @@ class Core:
         self.loop = CollectingLoop()
         self.now = 0.0
         self.nodes: dict[int, NodeQueue] = {}
+        self.moved: list[PartitionQueue] = []
         self.new_partitions: list[str] = []
         self.asked: list[str] = []
         self.parkings = 0
@@ -113,6 +114,7 @@ class Core:
             gate=self.gate,
             new_outcome=self._new_outcome,
             on_node=self._on_node,
+            on_moved=self.moved.append,
         )
         self.placement = Placement(
             partitioner=partitioner,
