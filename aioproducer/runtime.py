@@ -388,8 +388,11 @@ def _failed(cause: BaseException, persisted: Persisted) -> ProducerFailedError:
 
 def closed_error(batch: Batch) -> KafkaError:
     maybe = "may be in the log" if batch.persisted is Persisted.MAYBE else "are not in the log"
-    return ProducerClosedError(
+    last = f"; the last error was: {batch.last_error}" if batch.last_error is not None else ""
+    error = ProducerClosedError(
         f"the producer was closed before {batch.count} records to {batch.queue.topic}[{batch.queue.partition}] were "
-        f"acknowledged; after {batch.attempts} attempts they {maybe}",
+        f"acknowledged; after {batch.attempts} attempts they {maybe}{last}",
         persisted=batch.persisted,
     )
+    error.__cause__ = batch.last_error
+    return error

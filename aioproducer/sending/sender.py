@@ -22,7 +22,7 @@ from aioproducer.batching.accumulator import Accumulator
 from aioproducer.batching.batch import Batch, State
 from aioproducer.batching.node_queue import NodeQueue
 from aioproducer.cluster.links import BrokerLink
-from aioproducer.errors import KafkaError
+from aioproducer.errors import ConnectionFailedError, KafkaError
 from aioproducer.models import Acks
 from aioproducer.network.connection import Connection
 from aioproducer.protocol.messages.produce import NodeEndpoint, ProduceResponse
@@ -178,19 +178,28 @@ class Sender:
         self.requests_in_flight += 1
         if options.acks is Acks.NONE:
             connection.send_unanswered(request, version)
-        else:
-            connection.send(request, version, answered, timeout=options.request_timeout)
+            await self._drain_unanswered(connection, answered)
+            return
+        connection.send(request, version, answered, timeout=options.request_timeout)
         try:
             await connection.drain()
+        except KafkaError:
+            pass  # the connection has told each of its requests itself
+
+    async def _drain_unanswered(
+        self, connection: Connection, answered: Callable[[Response | KafkaError | None], None]
+    ) -> None:
+        """With acks=0 a request is over when the kernel has it."""
+        fate: KafkaError | None = ConnectionFailedError("the producer was closed while the request was written")
+        try:
+            await connection.drain()
+            fate = None
         except KafkaError as error:
-            # With an answer to come the connection has told each of its requests itself.
-            if options.acks is Acks.NONE:
-                answered(error)
-        else:
-            if options.acks is Acks.NONE:
-                answered(None)
-                # Without answers to wait for, a full buffer would go out in one turn of the loop.
-                await asyncio.sleep(0)
+            fate = error
+        finally:
+            answered(fate)
+        # Without answers to wait for, a full buffer would go out in one turn of the loop.
+        await asyncio.sleep(0)
 
     async def _encode(self, batches: Sequence[Batch]) -> None:
         """Bring the records of batches that are sent for the first time into the form they have on the wire."""

@@ -226,6 +226,19 @@ async def test_acks_0_is_never_sent_twice() -> None:
     await rig.end()
 
 
+@virtual_time
+async def test_acks_0_ended_while_it_is_written_holds_nothing() -> None:
+    rig = Rig(acks=Acks.NONE)
+    rig.connection.gate.clear()
+    batch = rig.batch()
+    await asyncio.sleep(1)
+    rig.bench.settlement.fail_all(lambda _batch: ConnectionFailedError("closed"), rig.bench.now)
+    assert rig.bench.accumulator.buffered > 0, "the connection still has the bytes"
+    await rig.end()
+    assert isinstance(error_of(batch), ConnectionFailedError)
+    assert (rig.bench.accumulator.buffered, rig.sender.requests_in_flight) == (0, 0)
+
+
 class HeldCodec:
     """A codec whose worker threads wait for the test; `threads` are those that compressed."""
 
