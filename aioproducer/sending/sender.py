@@ -146,7 +146,12 @@ class Sender:
     async def _transmit(self, connection: Connection, batches: Sequence[Batch], slots: asyncio.Semaphore) -> None:
         options = self._options
         if fresh := [batch for batch in batches if batch.records is None]:
-            await self._encode(fresh)
+            try:
+                await self._encode(fresh)
+            except BaseException:
+                slots.release()
+                self._settlement.not_written(batches, self._clock())
+                raise
         if connection.error is not None:
             slots.release()
             self._settlement.lost(batches, connection.error, self.node_id, self._clock())

@@ -305,6 +305,20 @@ async def test_the_connection_is_lost_while_a_batch_is_compressed() -> None:
     await rig.end()
 
 
+async def test_it_ends_while_a_batch_is_compressed_and_holds_nothing() -> None:
+    held = HeldCodec()
+    rig = Rig(codec=held.codec)
+    batch = rig.batch(0, TEXT)
+    await until(lambda: held.threads)
+    rig.bench.settlement.fail_all(lambda _batch: CUT, 0.0)
+    ending = asyncio.ensure_future(rig.end())
+    await asyncio.sleep(0)
+    held.go.set()
+    await ending
+    assert error_of(batch).persisted is Persisted.NO
+    assert (rig.bench.accumulator.buffered, batch.state) == (0, State.SETTLED)
+
+
 @pytest.mark.parametrize("others", [0, 1])
 @pytest.mark.parametrize("cut", [False, True])
 async def test_a_batch_expires_while_it_is_compressed(others: int, cut: bool) -> None:
