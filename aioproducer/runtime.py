@@ -118,7 +118,7 @@ class Runtime:
             delivery_timeout=config.delivery_timeout_ms / 1000,
             park=self._park,
             refuse=self._refuse,
-            on_new_topic=self._want_topic,
+            on_unknown_topic=self._want_topic,
             on_new_partition=self._want_partition,
             on_parked=self._alarm.set,
             on_all_accepted=on_all_accepted,
@@ -267,7 +267,7 @@ class Runtime:
         return Parked(self._loop, topic, key, value, headers, partition, timestamp_ms, on_delivery)
 
     def _want_topic(self, name: str) -> None:
-        """A new topic, or one of which more should be known."""
+        """A topic of which nothing is known here."""
         known = self.cluster.view.topics.get(name)
         if known is not None and known.partitions:
             self._tell_leaders(name)

@@ -60,12 +60,12 @@ class Intake:
         delivery_timeout: float,
         park: Park,
         refuse: Refuse,
-        on_new_topic: Callable[[str], None],
+        on_unknown_topic: Callable[[str], None],
         on_new_partition: Callable[[str], None],
         on_parked: Callable[[], None],
         on_all_accepted: Callable[[], None],
     ) -> None:
-        """`on_new_topic` has the metadata asked for; `on_parked` has `expire` called, now and at the `deadline`, for
+        """`on_unknown_topic` has the metadata asked for; `on_parked` has `expire` called, now and at the `deadline`, for
         others wait than before; `on_all_accepted` ends `drain()`.
         """
         self.topics: dict[str, Topic] = {}
@@ -75,7 +75,7 @@ class Intake:
         self._patience_of = "max_block_ms" if max_block <= delivery_timeout else "delivery_timeout_ms"
         self._park = park
         self._refuse = refuse
-        self._on_new_topic = on_new_topic
+        self._on_unknown_topic = on_unknown_topic
         self._on_new_partition = on_new_partition
         self._on_parked = on_parked
         self._on_all_accepted = on_all_accepted
@@ -105,12 +105,11 @@ class Intake:
         return None
 
     def topic(self, name: str) -> Topic:
-        """The topic, known or not; a new one is asked for."""
+        """The topic, known or not."""
         topic = self.topics.get(name)
         if topic is None:
             topic = self._resting.pop(name, None) or Topic(name, self._accumulator, self._placement)
             self.topics[name] = topic
-            self._on_new_topic(name)
         return topic
 
     # In
@@ -173,6 +172,9 @@ class Intake:
         Raises PartitionerError, and nothing is kept then; for a record that has to wait it is in the delivery.
         """
         parked = self._park(topic.name, key, value, headers, partition, timestamp_ms, on_delivery)
+        if topic.partitions is None and not topic.parked:
+            # The first who waits; if there were others, they have given up, and so has the metadata.
+            self._on_unknown_topic(topic.name)
         known = topic.knows(partition)
         if known and not self._line and self._let_in(topic, parked, now):
             return parked.delivery

@@ -132,7 +132,7 @@ class Core:
             park=self._park,
             refuse=self._refuse,
             on_new_partition=self.new_partitions.append,
-            on_new_topic=self.asked.append,
+            on_unknown_topic=self.asked.append,
             on_parked=self._on_parked,
             on_all_accepted=self._on_all_accepted,
         )
