@@ -65,8 +65,8 @@ class Intake:
         on_parked: Callable[[], None],
         on_all_accepted: Callable[[], None],
     ) -> None:
-        """`on_unknown_topic` has the metadata asked for; `on_parked` has `expire` called, now and at the `deadline`, for
-        others wait than before; `on_all_accepted` ends `drain()`.
+        """`on_unknown_topic` has the metadata asked for; `on_parked` has `expire` called, now and at the `deadline`,
+        for others wait than before; `on_all_accepted` ends `drain()`.
         """
         self.topics: dict[str, Topic] = {}
         self._accumulator = accumulator

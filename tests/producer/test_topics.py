@@ -42,14 +42,17 @@ async def test_a_refused_topic_is_refused_at_once_each_time_until_it_is_allowed(
 
 
 async def test_a_topic_that_comes_after_somebody_has_given_it_up() -> None:
-    async with EmbeddedCluster(auto_create_topics=False) as cluster, asyncio.timeout(20):
-        async with Producer(cluster.bootstrap_servers, retry_backoff_ms=5, max_block_ms=100) as producer:
-            with pytest.raises(MetadataTimeoutError):
-                await producer.send("late", b"x")
-            # Long enough for the metadata to find that nobody waits any more.
-            await asyncio.sleep(0.3)
-            cluster.create_topic("late")
-            assert (await producer.send("late", b"x")).offset == 0
+    async with (
+        asyncio.timeout(20),
+        EmbeddedCluster(auto_create_topics=False) as cluster,
+        Producer(cluster.bootstrap_servers, retry_backoff_ms=5, max_block_ms=100) as producer,
+    ):
+        with pytest.raises(MetadataTimeoutError):
+            await producer.send("late", b"x")
+        # Long enough for the metadata to find that nobody waits any more.
+        await asyncio.sleep(0.3)
+        cluster.create_topic("late")
+        assert (await producer.send("late", b"x")).offset == 0
 
 
 async def test_a_topic_made_again_with_fewer_partitions() -> None:
