@@ -306,7 +306,9 @@ class PolicyViolationError(BrokerError):
 
 
 class OutOfOrderSequenceError(BrokerError):
-    """The broker expected another sequence number: something before this record is missing in its log."""
+    """The broker expected another sequence number: something before this record is missing in its log, or the record is
+    there since an attempt that the broker does not remember.
+    """
 
     code, name = 45, "OUT_OF_ORDER_SEQUENCE_NUMBER"
 

@@ -216,7 +216,7 @@ _ROWS = (
     ErrorCode(
         45,
         "OUT_OF_ORDER_SEQUENCE_NUMBER",
-        "a batch before this one is missing in the log; nothing was appended, send it again",
+        "it does not follow the last sequence the broker knows; unless an earlier attempt was stored, send it again",
         error_class=errors.OutOfOrderSequenceError,
     ),
     ErrorCode(
@@ -228,7 +228,7 @@ _ROWS = (
     ErrorCode(
         47,
         "INVALID_PRODUCER_EPOCH",
-        "a newer epoch of this producer id has written; nothing was appended, send it again",
+        "a newer epoch of this producer id has written; unless an earlier attempt was stored, send it again",
         error_class=errors.InvalidProducerEpochError,
     ),
     ErrorCode(48, "INVALID_TXN_STATE", "the transaction is not in a state that allows this; abort it"),
@@ -263,7 +263,7 @@ _ROWS = (
     ErrorCode(
         59,
         "UNKNOWN_PRODUCER_ID",
-        "the broker has forgotten this producer id, its records may be deleted; send it again",
+        "the broker has forgotten this producer id; unless an earlier attempt was stored, send it again",
         error_class=errors.UnknownProducerIdError,
     ),
     ErrorCode(

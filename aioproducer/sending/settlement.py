@@ -315,7 +315,7 @@ def _doubtful(batch: Batch, error: KafkaError) -> KafkaError:
     """The error of a batch that can not be sent again, for nobody knows whether it is stored."""
     final = copy(error)
     final.args = (
-        f"{error}; an earlier one of {batch.attempts} attempts may have stored them, so they are not sent again."
+        f"{error}; one of {batch.attempts} attempts may have been, so this producer sends them no more."
         f"{_in_the_log(batch)}",
     )
     return final
