@@ -29,6 +29,7 @@ from aioproducer.arguments import (
 from aioproducer.bulk import ProducerRecord, send_all
 from aioproducer.config import Config, Options
 from aioproducer.delivery import Delivery
+from aioproducer.endings import closed_error
 from aioproducer.errors import (
     FlushTimeoutError,
     KafkaError,
@@ -40,7 +41,7 @@ from aioproducer.models import Headers, PartitionInfo
 from aioproducer.network.sockets import SocketDialer
 from aioproducer.network.stream import Dialer
 from aioproducer.outcome import OnDelivery
-from aioproducer.runtime import Runtime, closed_error
+from aioproducer.runtime import Runtime
 from aioproducer.sending.produce import prepare
 from aioproducer.serializers import serialize
 from aioproducer.telemetry.metrics import ProducerMetrics
@@ -140,6 +141,7 @@ class Producer:
                 on_failed=self._failed,
                 on_all_accepted=self._all_accepted,
                 on_topics=self._topics_changed,
+                is_awaited=self._topic_waiters.__contains__,
             )
             await self._runtime.start(config.max_block_ms / 1000)
         except BaseException:

@@ -16,7 +16,7 @@ from uuid import UUID
 
 import anyio
 
-from aioproducer.background import Background, CancelledFromOutsideError
+from aioproducer.background import Background
 from aioproducer.batching.accumulator import Accumulator
 from aioproducer.batching.batch import Batch
 from aioproducer.batching.intake import Intake
@@ -27,7 +27,8 @@ from aioproducer.cluster.backoff import ExponentialBackoff
 from aioproducer.cluster.cluster import Cluster
 from aioproducer.config import Config
 from aioproducer.delivery import Parked
-from aioproducer.errors import FlushTimeoutError, KafkaError, Persisted, ProducerClosedError, ProducerFailedError
+from aioproducer.endings import closed_error, failed_error, is_bug
+from aioproducer.errors import FlushTimeoutError, KafkaError, Persisted, ProducerClosedError
 from aioproducer.models import Acks, Headers, Node
 from aioproducer.network.stream import Dialer
 from aioproducer.outcome import Countdown, OnDelivery, Outcome
@@ -65,8 +66,11 @@ class Runtime:
         on_failed: Callable[[KafkaError], None],
         on_all_accepted: Callable[[], None],
         on_topics: Callable[[Collection[str]], None],
+        is_awaited: Callable[[str], bool],
     ) -> None:
-        """`on_failed` is told when the producer can not go on; `on_topics` of topics whose metadata changed."""
+        """`on_failed` is told when the producer can not go on; `on_topics` of topics whose metadata changed.
+        `is_awaited` tells whether somebody beside the records waits for a topic.
+        """
         self.config = config
         self.counters = Counters()
         self._emit = Observer(self.counters, config.on_event, client_id=config.client_id, loop=loop).emit
@@ -74,6 +78,7 @@ class Runtime:
         self._loop = loop
         self._on_failed = on_failed
         self._on_topics = on_topics
+        self._is_awaited = is_awaited
         self.failure: KafkaError | None = None
         self._ending: asyncio.Task[None] | None = None
         self._background = Background(loop, config.client_id, on_death=self._died)
@@ -217,8 +222,8 @@ class Runtime:
 
     def _died(self, cause: BaseException) -> None:
         """A background task died, of a bug or because somebody cancelled it: nothing goes on without it."""
-        error = self.failure = _failed(cause, Persisted.NO)
-        if _is_bug(cause):
+        error = self.failure = failed_error(cause, Persisted.NO)
+        if is_bug(cause):
             logger.critical("%s", error, exc_info=cause)
         else:
             logger.warning("%s", error)
@@ -226,7 +231,7 @@ class Runtime:
         try:
             self.intake.fail_all(error)
         finally:
-            self.settlement.fail_all(lambda batch: _failed(cause, batch.persisted), self._loop.time())
+            self.settlement.fail_all(lambda batch: failed_error(cause, batch.persisted), self._loop.time())
 
     def _shut_out(self, error: KafkaError) -> None:
         """The brokers take nothing more from this producer: what is pending has no future either."""
@@ -299,7 +304,7 @@ class Runtime:
 
     def _in_use(self, name: str) -> bool:
         topic = self.intake.topics.get(name)
-        return topic is not None and topic.busy
+        return self._is_awaited(name) or (topic is not None and topic.busy)
 
     def _refresh_metadata(self) -> None:
         self.cluster.request_refresh()
@@ -368,31 +373,3 @@ def _codec(config: Config) -> Codec:
         "zstd": config.compression_zstd_level,
     }
     return codec(config.compression_type, levels.get(config.compression_type))
-
-
-def _is_bug(cause: BaseException) -> bool:
-    return isinstance(cause, Exception) and not isinstance(cause, CancelledFromOutsideError)
-
-
-def _failed(cause: BaseException, persisted: Persisted) -> ProducerFailedError:
-    if _is_bug(cause):
-        what = f"a background task died ({cause!r}), which is a bug: close this producer and make a new one"
-    elif isinstance(cause, CancelledFromOutsideError):
-        what = f"{cause}: close a producer before its loop, or what it needs, is ended"
-    else:
-        what = f"a background task was interrupted by {cause!r}: close this producer and make a new one"
-    error = ProducerFailedError(f"the producer can not go on: {what}", persisted=persisted)
-    error.__cause__ = cause
-    return error
-
-
-def closed_error(batch: Batch) -> KafkaError:
-    maybe = "may be in the log" if batch.persisted is Persisted.MAYBE else "are not in the log"
-    last = f"; the last error was: {batch.last_error}" if batch.last_error is not None else ""
-    error = ProducerClosedError(
-        f"the producer was closed before {batch.count} records to {batch.queue.topic}[{batch.queue.partition}] were "
-        f"acknowledged; after {batch.attempts} attempts they {maybe}{last}",
-        persisted=batch.persisted,
-    )
-    error.__cause__ = batch.last_error
-    return error

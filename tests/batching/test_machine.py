@@ -1,9 +1,8 @@
 """Intake, accumulator and sequences together, against a model of the brokers, in virtual time.
 
-The model is strict on what a broker is strict on: sequences are contiguous per epoch, a copy of one of the last five
-batches is recognised, anything else is refused; the first sequence of a producer it does not know is taken as it
-comes. What may happen: requests are processed late, answered late, or lost with their connection before or after
-they were processed; leaders move, and the metadata tells of it later; brokers refuse; callers cancel and flush.
+The model of a partition is that of `tests.support.partition_log`. What may happen: requests are processed late,
+answered late, or lost with their connection before or after they were processed; leaders move, and the metadata tells
+of it later; brokers refuse; callers cancel and flush.
 """
 
 from __future__ import annotations
@@ -25,6 +24,7 @@ from aioproducer.sending.sequences import Sequencer
 from aioproducer.sending.settlement import Settlement
 from aioproducer.telemetry.counters import Counters
 from tests.support.batching import Core
+from tests.support.partition_log import PartitionLog, Stamp
 
 BUFFER = 900
 BATCH = 200
@@ -36,47 +36,24 @@ NODES = (0, 1)
 TOPICS = ("a", "b")
 PARTITIONS = 2
 
-NOT_LEADER, OUT_OF_ORDER, INVALID_EPOCH = 6, 45, 47
+NOT_LEADER = 6
 NOT_ENOUGH_REPLICAS, AFTER_APPEND, INVALID_RECORD = 19, 20, 87
 CODES = (0, 0, 0, NOT_ENOUGH_REPLICAS, AFTER_APPEND, INVALID_RECORD)
 
 
-@dataclass
-class Log:
-    """One partition at the brokers: the records' numbers, and what they know of the producer."""
+class Log(PartitionLog):
+    """One partition at the brokers, and which of them leads it."""
 
-    leader: int
-    records: list[int] = field(default_factory=list)
-    epoch: int = -1
-    last: deque[tuple[int, int, int]] = field(default_factory=lambda: deque(maxlen=5))
+    def __init__(self, leader: int) -> None:
+        super().__init__()
+        self.leader = leader
 
     def append(self, batch: Batch) -> tuple[int, int]:
         """The error code and the base offset."""
         assert batch.records is not None
         numbers = [int(number) for number in re.findall(rb"#(\d+)\.", batch.records)]
-        assert len(numbers) == batch.count
-        if not batch.sequenced:
-            self.records += numbers
-            return 0, len(self.records) - len(numbers)
-        epoch, sequence = batch.producer_epoch, batch.base_sequence
-        if epoch < self.epoch:
-            return INVALID_EPOCH, -1
-        if epoch > self.epoch:
-            if sequence != 0 and self.epoch >= 0:
-                return OUT_OF_ORDER, -1
-        else:
-            for known, count, offset in self.last:
-                if (known, count) == (sequence, batch.count):
-                    return 0, offset
-            if sequence != self.last[-1][0] + self.last[-1][1]:
-                return OUT_OF_ORDER, -1
-        if epoch > self.epoch:
-            self.epoch = epoch
-            self.last.clear()
-        offset = len(self.records)
-        self.records += numbers
-        self.last.append((sequence, batch.count, offset))
-        return 0, offset
+        answer = self.produce(Stamp.of(batch), numbers)
+        return answer.code, answer.offset
 
 
 @dataclass
