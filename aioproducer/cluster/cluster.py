@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence, Set
 from random import Random
 from typing import TypeVar
 
@@ -97,6 +97,7 @@ class Cluster:
         self._links: dict[int, BrokerLink] = {}
         self._callbacks: list[Callable[[Collection[str]], None]] = []
         self._wake = asyncio.Event()
+        self._told_of: Set[int] = frozenset()
         self._started = asyncio.Event()
         self._without_since: float | None = None  # since when metadata has been asked for in vain
         self._complained = False
@@ -322,8 +323,14 @@ class Cluster:
                 link.update(brokers[node_id])
 
     def _tell(self, changed: Collection[str]) -> None:
+        view = self.view
+        # A topic that nothing was said about looks different too, if the leader of a partition has come or gone.
+        moved = view.brokers.keys() ^ self._told_of
+        self._told_of = view.brokers.keys()
+        # In an order that does not depend on the interpreter's hashes: the same run is the same again.
+        names = sorted(view.led_by(moved).union(changed)) if moved else sorted(changed)
         for callback in self._callbacks:
-            callback(changed)
+            callback(names)
 
     def _patience(self, now: float) -> float | None:
         """For how long a refresh may go on before everything starts over; None for ever."""

@@ -145,7 +145,7 @@ class Metadata:
             self._expires_at = now + self._max_age
         elif before not in (None, self.view.cluster_id):
             self._all = True  # another cluster answers now, so nothing that was learned before holds
-        self._again.update(dict.fromkeys(name for name in merged.unsettled if self._worth_asking_again(name)))
+        self._again.update(dict.fromkeys(name for name in sorted(merged.unsettled) if self._worth_asking_again(name)))
         # A refusal is news each time: whoever wanted the topic again waits to hear it.
         refused = {name for name in asked.topics if self._refused(name)}
         return merged.changed | forgotten | refused

@@ -5,7 +5,7 @@ A view is replaced, never changed, so whoever holds one may read it at leisure. 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 from uuid import UUID
@@ -58,6 +58,14 @@ class ClusterView:
         if known is None or not 0 <= partition < len(known.partitions):
             return None
         return self.brokers.get(known.partitions[partition].leader)
+
+    def led_by(self, brokers: Collection[int]) -> set[str]:
+        """The topics with a partition whose leader is one of these brokers, known or not."""
+        return {
+            name
+            for name, topic in self.topics.items()
+            if any(partition.leader in brokers for partition in topic.partitions)
+        }
 
     def partition_infos(self, topic: str) -> tuple[PartitionInfo, ...]:
         """The partitions of a topic as the public face shows them; empty if it is not known."""

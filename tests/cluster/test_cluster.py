@@ -258,9 +258,28 @@ async def test_links_lead_to_the_leaders_and_follow_them() -> None:
     assert not bench.cluster.update_leader("orders", 0, 1, 1, None)
     bench.network.add("three")
     assert bench.cluster.update_leader("orders", 0, 1, 2, Node(1, "three", 9092))
-    assert bench.changes[-1] == ("orders",)
+    assert bench.changes[-1] == ["orders"]
     assert connection.closed
     assert (await link.connection()).name == "three:9092"
+    await bench.end()
+
+
+@virtual_time
+async def test_a_topic_looks_different_when_its_leader_leaves_or_comes_back() -> None:
+    bench = Bench()
+    await bench.cluster.bootstrap(10)
+    bench.cluster.want("orders")
+    await bench.settle()
+    left: dict[str, Sequence[MetadataResponsePartition] | int] = {"bills": ()}
+    for nodes in (NODES[1:], NODES):
+        # An answer about another topic tells which brokers there are.
+        for broker in bench.brokers:
+            serve_metadata(broker, nodes, left)
+        bench.cluster.want(f"bills-{len(nodes)}")
+        await bench.settle()
+        assert "orders" in bench.changes[-1]
+        leader = bench.cluster.view.leader("orders", 0)
+        assert (leader is None) == (nodes != NODES)
     await bench.end()
 
 
