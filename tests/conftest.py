@@ -107,8 +107,10 @@ def _kind(item: pytest.Item) -> Kind | None:
     """The real cluster that a test runs on (the dearest of them), or None."""
     kinds = [kind for name, kind in _KAFKA_FIXTURES.items() if name in getattr(item, "fixturenames", ())]
     callspec = getattr(item, "callspec", None)
-    if callspec is not None and callspec.params.get("broker") in _BY_LABEL:
-        kinds.append(_BY_LABEL[callspec.params["broker"]])
+    if callspec is not None:
+        # `broker` of the contract tests, and what else takes one by its label.
+        chosen = (callspec.params.get(name) for name in ("broker", "faulty"))
+        kinds += [_BY_LABEL[label] for label in chosen if label in _BY_LABEL]
     return max(kinds, key=_ORDER.__getitem__, default=None)
 
 

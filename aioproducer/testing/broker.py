@@ -50,7 +50,8 @@ class Changes:
     """Wakes whoever waits for the state to change."""
 
     def __init__(self) -> None:
-        self._waiting: set[asyncio.Future[None]] = set()
+        # In the order of their coming: a set would wake them in that of their addresses, another one in each run.
+        self._waiting: dict[asyncio.Future[None], None] = {}
 
     def notify(self) -> None:
         for waiter in self._waiting:
@@ -61,13 +62,13 @@ class Changes:
         """Returns at the next change, or when the time is over."""
         loop = asyncio.get_running_loop()
         waiter: asyncio.Future[None] = loop.create_future()
-        self._waiting.add(waiter)
+        self._waiting[waiter] = None
         timer = loop.call_later(max(seconds, 0.0), _wake, waiter)
         try:
             await waiter
         finally:
             timer.cancel()
-            self._waiting.discard(waiter)
+            del self._waiting[waiter]
 
 
 def _wake(waiter: asyncio.Future[None]) -> None:
@@ -180,6 +181,7 @@ class _Conversation:
         self._stream = stream
         self._connection = connection
         self._framer = Framer()
+        self._kept: list[bytes] = []
 
     async def run(self) -> None:
         going = True
@@ -292,7 +294,14 @@ class _Conversation:
         cut = plan.any(Kind.CUT_FRAME)
         if cut is not None:
             return await self._send_part(b"".join(chunks), cut)
-        self._stream.write(chunks)
+        if plan.any(Kind.LATE) is not None:
+            self._kept.append(b"".join(chunks))
+            return True
+        if plan.any(Kind.TWICE) is not None:
+            chunks = [*chunks, *chunks]
+        # What was kept back is out of order now.
+        self._stream.write([*chunks, *self._kept])
+        self._kept.clear()
         await self._stream.drain()
         return True
 

@@ -268,16 +268,18 @@ class EmbeddedCluster:
             raise ValueError(f"broker={broker}: it runs; stop it with stop_broker() first")
         self._state.broker_lost(broker)
 
-    async def start_broker(self, broker: int, *, port: int | None = None) -> None:
+    async def start_broker(self, broker: int, *, port: int | None = None, from_snapshot: bool = False) -> None:
         """Brings a broker back under its id, on the port it had, or on another, 0 for any free one.
 
-        Its replicas are in sync again at once. Raises OSError if the port is taken, ValueError if the broker runs.
+        With `from_snapshot` it had been shut down in order: where it leads, it recognises just the last batch of each
+        producer as a duplicate; after a crash it reads the last five from its log. Its replicas are in sync again at
+        once. Raises OSError if the port is taken, ValueError if the broker runs.
         """
         node = self._state.broker(broker)
         if node.up:
             raise ValueError(f"broker={broker}: it runs already")
         await self._brokers[broker].start(node.port if port is None else port)
-        self._state.broker_back(broker)
+        self._state.broker_back(broker, from_snapshot=from_snapshot)
 
     async def cut_connections(self, broker: int | None = None) -> None:
         """Cuts the connections of one broker or of all; they may be made again at once."""
@@ -342,6 +344,14 @@ class EmbeddedCluster:
         The request takes effect.
         """
         return self._faults.add(aimed(Fault(kind=Kind.CUT_FRAME, api=api_key(api), at=at, stall=stall), target))
+
+    def answer_twice(self, api: str, **target: Unpack[Target]) -> Fault:
+        """Sends the answer two times, as no broker should."""
+        return self._faults.add(aimed(Fault(kind=Kind.TWICE, api=api_key(api)), target))
+
+    def answer_late(self, api: str, **target: Unpack[Target]) -> Fault:
+        """Sends the answer behind the next one on its connection, out of order, as no broker should."""
+        return self._faults.add(aimed(Fault(kind=Kind.LATE, api=api_key(api)), target))
 
     def clear_faults(self) -> None:
         """Takes back all faults that were ordered. What they have done already stays."""

@@ -32,6 +32,8 @@ class Kind(Enum):
     THROTTLE = "throttle"
     GARBAGE = "garbage"
     CUT_FRAME = "cut frame"
+    TWICE = "answer twice"
+    LATE = "answer late"
 
 
 JOINING = frozenset({Kind.DELAY, Kind.THROTTLE})

@@ -100,6 +100,12 @@ class Producers:
         last = last_sequence(header.base_sequence, header.record_count)
         entry.batches.append(AppendedBatch(header.base_sequence, last, first_offset, max_timestamp))
 
+    def keep_last(self) -> None:
+        """Drops all but the last batch of each producer id: a snapshot has no more (ProducerSnapshot)."""
+        for entry in self.entries.values():
+            while len(entry.batches) > 1:
+                entry.batches.popleft()
+
     def forget(self, producer_id: int | None = None) -> None:
         """Drops one producer id, or all, as brokers do after `producer.id.expiration.ms`."""
         if producer_id is None:

@@ -241,7 +241,13 @@ class ClusterState:
     def set_isr(self, topic: str, partition: int, isr: Sequence[int] | None) -> None:
         """Replaces the in-sync replicas; None is all replicas that run. The leader has to be among them."""
         target = self.partition(topic, partition)
-        wanted = [node for node in target.replicas if self.brokers[node].up] if isr is None else list(isr)
+        if isr is not None:
+            wanted = list(isr)
+        elif target.leader == NO_LEADER:
+            # Nobody catches up without a leader: one of those who were in sync last has to come back.
+            wanted = list(target.isr)
+        else:
+            wanted = [node for node in target.replicas if self.brokers[node].up]
         if not set(wanted) <= set(target.replicas) or (target.leader != NO_LEADER and target.leader not in wanted):
             raise ValueError(
                 f"isr={wanted}: give replicas out of {target.replicas}, the leader {target.leader} among them"
@@ -273,8 +279,11 @@ class ClusterState:
                     partition.replicate()
         self.changed()
 
-    def broker_back(self, node_id: int) -> None:
-        """What happens when a broker registers: it catches up, is in sync again, and leads what nobody leads."""
+    def broker_back(self, node_id: int, *, from_snapshot: bool = False) -> None:
+        """What happens when a broker registers: it catches up, is in sync again, and leads what nobody leads.
+
+        With `from_snapshot` it knows of each producer just the last batch on the partitions that it leads then.
+        """
         broker = self.broker(node_id)
         broker.up = broker.listed = True
         for topic in self.topics.values():
@@ -287,4 +296,6 @@ class ClusterState:
                     partition.lead(node_id)
                 elif node_id not in partition.isr:
                     partition.isr = tuple(n for n in partition.replicas if n in partition.isr or n == node_id)
+                if from_snapshot and partition.leader == node_id:
+                    partition.producers.keep_last()
         self.changed()

@@ -6,17 +6,17 @@ What the producer acknowledged is held against the whole log as a consumer that 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 
 import pytest
 
 from aioproducer import Persisted, Producer
 from aioproducer.errors import DeliveryTimeoutError, NotEnoughReplicasError
+from aioproducer.telemetry.events import EventKind, ProducerEvent
 from tests.support.admin import delete_topic
 from tests.support.foreign import read_all_async
 from tests.support.readback import Sent, check_log
 from tests.support.real_kafka import RealKafka
+from tests.support.steady import steady_sends
 
 pytestmark = pytest.mark.usefixtures("no_leaks", "fast_loop")
 
@@ -53,34 +53,6 @@ async def test_many_records_through_three_brokers(kafka_3: RealKafka, topic_name
         records = await read_all_async(kafka_3.bootstrap, topic, PER_TOPIC, 60)
         assert {record.partition for record in records} == set(range(PARTITIONS))
         check_log(records, sent[codec])
-
-
-@asynccontextmanager
-async def steady_sends(
-    producer: Producer, topic: str, sent: list[Sent], *, partitions: int, pause: float = 0.001
-) -> AsyncIterator[Callable[[int], Awaitable[None]]]:
-    """Sends in the background until the end of the block; what is given waits until so many more were acknowledged."""
-
-    async def run() -> None:
-        while True:
-            for _ in range(10):
-                value = b"%d" % len(sent)
-                sent.append((value, producer.send(topic, value, partition=len(sent) % partitions)))
-            await producer.drain()
-            await asyncio.sleep(pause)
-
-    async def progress(count: int) -> None:
-        goal = producer.metrics().record_send_total + count
-        while producer.metrics().record_send_total < goal:
-            assert not task.done()
-            await asyncio.sleep(0.02)
-
-    task = asyncio.ensure_future(run())
-    try:
-        yield progress
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
 
 
 async def test_a_leader_is_killed_while_records_are_sent(kafka_3: RealKafka, topic_name: str) -> None:
@@ -132,8 +104,9 @@ async def test_too_few_replicas_are_waited_for(kafka_3: RealKafka, topic_name: s
     leader = await asyncio.to_thread(kafka_3.leader, topic_name)
     first, second = (node_id for node_id in kafka_3.node_ids if node_id != leader)
     servers = kafka_3.address(leader)
+    events: list[ProducerEvent] = []
     async with (
-        Producer(servers) as patient,
+        Producer(servers, batch_size=200, on_event=events.append) as patient,
         Producer(servers, delivery_timeout_ms=2500, request_timeout_ms=2000) as hasty,
         asyncio.timeout(90),
     ):
@@ -145,21 +118,28 @@ async def test_too_few_replicas_are_waited_for(kafka_3: RealKafka, topic_name: s
         await asyncio.to_thread(kafka_3.wait_in_sync, topic_name, 2)
         await asyncio.to_thread(kafka_3.stop_broker, second)
 
-        sent.append((b"through", patient.send(topic_name, b"through")))
+        waiting = [
+            (value, patient.send(topic_name, value)) for value in (b"through %d" % count for count in range(500))
+        ]
+        sent += waiting
         with pytest.raises(DeliveryTimeoutError, match=f"{topic_name}.*NOT_ENOUGH_REPLICAS") as caught:
             await hasty.send(topic_name, b"lost")
         assert isinstance(caught.value.__cause__, NotEnoughReplicasError)
         assert caught.value.persisted is Persisted.NO
+        assert not any(delivery.done() for _, delivery in waiting)
+        retries = [event for event in events if event.kind is EventKind.RETRY]
+        assert isinstance(retries[-1].error, NotEnoughReplicasError)
+        assert retries[-1].delay > 0
         assert patient.metrics().record_retry_total > 0
-        assert not sent[1][1].done()
 
+        # One of them is enough.
         await asyncio.to_thread(kafka_3.restart, first, wait=False)
-        await asyncio.to_thread(kafka_3.restart, second, wait=False)
-        await sent[1][1]
+        await patient.flush()
         sent.append((b"after", hasty.send(topic_name, b"after")))
-        await sent[2][1]
+        await sent[-1][1]
+        assert patient.metrics().record_error_total == 0
 
-    check_log(await read_all_async(kafka_3.bootstrap, topic_name, 3), sent)
+    check_log(await read_all_async(kafka_3.bootstrap, topic_name, len(sent)), sent)
 
 
 async def test_the_only_broker_is_killed_and_started_again(kafka_1: RealKafka, topic_name: str) -> None:

@@ -6,13 +6,14 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from random import Random
 from typing import Any
 
 import pytest
 
-from aioproducer import Delivery, Producer
+from aioproducer import Delivery
 from aioproducer.config import Options
 from aioproducer.errors import (
     BufferFullError,
@@ -26,10 +27,17 @@ from aioproducer.errors import (
     RequestTimeoutError,
 )
 from aioproducer.testing import EmbeddedCluster
+from tests.support.counting_loop import run_counted
+from tests.support.memory_network import MemoryNetwork, Weather
+from tests.support.world import MemoryProducer
 
-pytestmark = pytest.mark.usefixtures("no_leaks")
-
-SHORT: Options = {"linger_ms": 0, "request_timeout_ms": 100, "delivery_timeout_ms": 200, "retry_backoff_ms": 5}
+SHORT: Options = {
+    "linger_ms": 0,
+    "request_timeout_ms": 100,
+    "delivery_timeout_ms": 200,
+    "retry_backoff_ms": 5,
+    "reconnect_backoff_ms": 5,
+}
 
 
 @dataclass(frozen=True)
@@ -51,7 +59,7 @@ CASES: dict[str, Case] = {
         lambda cluster: cluster.fail("produce", 19, times=None),
         SHORT,
         DeliveryTimeoutError,
-        r"1 records to t\[0\] were not acknowledged 0\.\d+ s after .*\(delivery_timeout_ms\), after \d+ attempts; "
+        r"1 records to t\[0\] were not acknowledged 0\.2\d+ s after .*\(delivery_timeout_ms\), after \d+ attempts; "
         r"the next attempt would go to broker 1; the last error was: .*NOT_ENOUGH_REPLICAS.* not in the log",
         Persisted.NO,
         NotEnoughReplicasError,
@@ -110,20 +118,34 @@ async def fate(delivery: Delivery) -> BaseException | None:
     return error if isinstance(error, BaseException) else None
 
 
+def in_virtual_time(test: Callable[[EmbeddedCluster, MemoryNetwork], Coroutine[Any, Any, None]]) -> None:
+    """Runs `test` with two brokers in memory, and a topic "t" led by broker 1 alone."""
+
+    async def run() -> None:
+        network = MemoryNetwork(Random(1), Weather())
+        async with EmbeddedCluster(2, listen=network.listen) as cluster:
+            cluster.create_topic("t", partitions=2, replication_factor=1)
+            await test(cluster, network)
+
+    run_counted(run)
+
+
 @pytest.mark.parametrize("name", CASES)
-async def test_the_error_says_which_timer_ended_the_record(name: str) -> None:
+def test_the_error_says_which_timer_ended_the_record(name: str) -> None:
     case = CASES[name]
-    async with asyncio.timeout(20), EmbeddedCluster() as cluster:
-        cluster.create_topic("t")
+
+    async def test(cluster: EmbeddedCluster, network: MemoryNetwork) -> None:
         if case.from_the_start:
             case.wrong(cluster)
-        async with Producer(cluster.bootstrap_servers, **case.options) as producer:
+        async with MemoryProducer(network, cluster.bootstrap_servers, **case.options) as producer:
             if case.topic == "t":
                 await producer.partitions_for("t")
             if not case.from_the_start:
                 case.wrong(cluster)
-            first = producer.send(case.topic, b"x" * 50)
-            second = producer.send(case.topic, b"y" * 50) if case.error is BufferFullError else first
+            first = producer.send(case.topic, b"x" * 50, partition=0)
+            second = first
+            if case.error is BufferFullError:
+                second = producer.send(case.topic, b"y" * 50, partition=0)
             error = await fate(second)
             assert type(error) is case.error
             assert re.search(case.words, str(error)), str(error)
@@ -132,50 +154,52 @@ async def test_the_error_says_which_timer_ended_the_record(name: str) -> None:
             await producer.close(timeout=0)
             await fate(first)
 
+    in_virtual_time(test)
 
-async def test_a_broker_that_is_gone_is_named() -> None:
-    options: dict[str, Any] = {**SHORT, "reconnect_backoff_ms": 5}
-    async with asyncio.timeout(20), EmbeddedCluster() as cluster:
-        cluster.create_topic("t")
-        async with Producer(cluster.bootstrap_servers, **options) as producer:
-            await producer.send("t", b"x")
-            await cluster.stop_broker(1)
-            error = await fate(producer.send("t", b"y"))
+
+def test_a_broker_that_is_gone_is_named() -> None:
+    async def test(cluster: EmbeddedCluster, network: MemoryNetwork) -> None:
+        async with MemoryProducer(network, cluster.bootstrap_servers, **SHORT) as producer:
+            await producer.send("t", b"x", partition=0)
+            await cluster.stop_broker(1, fail_over=False)
+            await asyncio.sleep(1)  # the connection is lost before anything is written over it
+            error = await fate(producer.send("t", b"y", partition=0))
             assert isinstance(error, DeliveryTimeoutError)
             assert re.search(r"the next attempt would go to broker 1; the last error was: .*refused", str(error))
             assert isinstance(error.__cause__, ConnectionFailedError)
             assert error.persisted is Persisted.NO
 
+    in_virtual_time(test)
 
-async def test_a_partition_without_a_leader() -> None:
-    async with asyncio.timeout(20), EmbeddedCluster(brokers=2) as cluster:
-        cluster.create_topic("t", partitions=2, replication_factor=1)
+
+def test_a_partition_without_a_leader() -> None:
+    async def test(cluster: EmbeddedCluster, network: MemoryNetwork) -> None:
         await cluster.stop_broker(2)
-        async with Producer(cluster.bootstrap_servers, **SHORT) as producer:
+        async with MemoryProducer(network, cluster.bootstrap_servers, **SHORT) as producer:
             await producer.send("t", b"x", partition=0)
             error = await fate(producer.send("t", b"y", partition=1))
             assert isinstance(error, DeliveryTimeoutError)
             assert re.search(r"after 0 attempts; the partition has no leader\. They are not in the log", str(error))
             assert error.persisted is Persisted.NO
 
+    in_virtual_time(test)
 
-async def test_closing_says_what_became_of_each() -> None:
-    async with asyncio.timeout(20), EmbeddedCluster() as cluster:
-        cluster.create_topic("t", partitions=2)
-        async with Producer(cluster.bootstrap_servers, linger_ms=60_000) as producer:
+
+def test_closing_says_what_became_of_each() -> None:
+    async def test(cluster: EmbeddedCluster, network: MemoryNetwork) -> None:
+        async with MemoryProducer(network, cluster.bootstrap_servers, linger_ms=60_000) as producer:
             await producer.partitions_for("t")
             cluster.silence("produce", times=None)
             written = producer.send("t", b"x", partition=0)
-            with pytest.raises(TimeoutError):
-                await asyncio.wait_for(asyncio.shield(asyncio.ensure_future(fate(written))), 0.1)
+            written.add_done_callback(lambda _: None)  # nobody lingers who is waited for
+            await asyncio.sleep(1)
             kept = producer.send("t", b"x", partition=1)
             parked = producer.send("other", b"x")
             await producer.close(timeout=0)
         errors = [delivery.exception() for delivery in (written, kept, parked)]
         assert [type(error) for error in errors] == [ProducerClosedError] * 3
-        assert [error.persisted for error in errors if isinstance(error, KafkaError)] == [
-            Persisted.MAYBE,
-            Persisted.NO,
-            Persisted.NO,
-        ]
+        persisted = [error.persisted for error in errors if isinstance(error, KafkaError)]
+        assert persisted == [Persisted.MAYBE, Persisted.NO, Persisted.NO]
         assert "after 1 attempts they may be in the log" in str(errors[0])
+
+    in_virtual_time(test)

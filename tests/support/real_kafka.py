@@ -25,6 +25,7 @@ _START_TIMEOUT = 90.0
 _FORMAT_TIMEOUT = 60.0
 _STOP_TIMEOUT = 20.0
 _TAIL = 16_000
+_PORTS_EACH = 4
 
 SMALL_JVM = ("-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 """Starts fast and stays small."""
@@ -49,6 +50,8 @@ class _Broker:
     node_id: int
     port: int
     controller_port: int
+    front_port: int
+    behind_port: int
     properties: Path
     log: Path
     process: subprocess.Popen[bytes] | None = None
@@ -108,6 +111,15 @@ class RealKafka:
 
     def address(self, node_id: int) -> str:
         return f"127.0.0.1:{self._brokers[node_id].port}"
+
+    @property
+    def detours(self) -> dict[int, tuple[int, int]]:
+        """Of each broker, two more ports: one where it listens, and one where it does not, `(front, behind)`.
+
+        Clients that come in by `behind` are told that the cluster is at the fronts: that is where a test puts its
+        `FaultProxy`.
+        """
+        return {node_id: (broker.front_port, broker.behind_port) for node_id, broker in self._brokers.items()}
 
     @property
     def node_ids(self) -> tuple[int, ...]:
@@ -188,14 +200,20 @@ class RealKafka:
         assert process is not None
         processes.terminate(process, timeout=timeout)
 
-    def restart(self, node_id: int, *, wait: bool = True, timeout: float = _START_TIMEOUT) -> None:
-        """Start a broker that was killed or stopped, on its old port and data.
+    def restart(
+        self, node_id: int, *, wait: bool = True, timeout: float = _START_TIMEOUT, other_port: bool = False
+    ) -> None:
+        """Start a broker that was killed or stopped, on its old data, and on its old port unless `other_port`.
 
         With `wait`, return when it and all others that run see each other. Its replicas may still be catching up: see
         `wait_in_sync`.
         """
-        if self._brokers[node_id].runs:
+        broker = self._brokers[node_id]
+        if broker.runs:
             raise RealKafkaError(f"broker {node_id} still runs: kill or stop it before it is restarted")
+        if other_port:
+            (broker.port,) = free_ports(1)
+            self._configure(broker)
         self._spawn(node_id)
         if wait:
             self.wait_ready([broker.node_id for broker in self._brokers.values() if broker.runs], timeout=timeout)
@@ -225,6 +243,18 @@ class RealKafka:
     def runs(self, node_id: int) -> bool:
         return self._brokers[node_id].runs
 
+    @contextmanager
+    def configured(self, **properties: str | int | bool) -> Iterator[None]:
+        """Settings that every broker can change while it runs, during the block."""
+        settings = admin.kafka_properties(properties)
+        for node_id in self._brokers:
+            admin.alter_broker(self.bootstrap, node_id, settings)
+        try:
+            yield
+        finally:
+            for node_id in self._brokers:
+                admin.alter_broker(self.bootstrap, node_id, dict.fromkeys(settings))
+
     # -- topics
 
     def create_topic(
@@ -246,12 +276,15 @@ class RealKafka:
 
     def wait_new_leader(self, topic: str, partition: int, old: int, timeout: float = 30.0) -> int:
         """Until another broker than `old` leads it; its node id."""
-        admin.wait_until(
-            lambda: self.leader(topic, partition) not in (-1, old),
-            timeout,
-            f"another broker than {old} leads {topic}-{partition}",
-        )
-        return self.leader(topic, partition)
+        leader = old
+
+        def is_new() -> bool:
+            nonlocal leader
+            leader = self.leader(topic, partition)
+            return leader not in (-1, old)
+
+        admin.wait_until(is_new, timeout, f"another broker than {old} leads {topic}-{partition}")
+        return leader
 
     def wait_in_sync(self, topic: str, replicas: int | None = None, timeout: float = 60.0) -> None:
         """Until every partition has that many replicas in sync (as many as there are brokers)."""
@@ -279,22 +312,29 @@ class RealKafka:
     def _lay_out(self) -> None:
         self._data = Scratch("kafka-data", in_memory=True)
         self._logs = Scratch("kafka-logs")
-        ports = free_ports(2 * self.size)
-        if len(ports) < 2 * self.size:
-            raise RealKafkaError(f"fewer than {2 * self.size} free ports on 127.0.0.1")
+        ports = free_ports(_PORTS_EACH * self.size)
+        if len(ports) < _PORTS_EACH * self.size:
+            raise RealKafkaError(f"fewer than {_PORTS_EACH * self.size} free ports on 127.0.0.1")
+        each = iter(ports)
         self._brokers = {
             node_id: _Broker(
                 node_id=node_id,
-                port=ports[2 * node_id - 2],
-                controller_port=ports[2 * node_id - 1],
+                port=next(each),
+                controller_port=next(each),
+                front_port=next(each),
+                behind_port=next(each),
                 properties=self._data.path / f"server-{node_id}.properties",
                 log=self._logs.path / f"broker-{node_id}.log",
             )
             for node_id in range(1, self.size + 1)
         }
         for broker in self._brokers.values():
-            settings = self._settings(broker, self._data.path / f"data-{broker.node_id}")
-            broker.properties.write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
+            self._configure(broker)
+
+    def _configure(self, broker: _Broker) -> None:
+        data = broker.properties.with_name(f"data-{broker.node_id}")
+        settings = self._settings(broker, data)
+        broker.properties.write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
 
     def _settings(self, broker: _Broker, data: Path) -> dict[str, str]:
         voters = ",".join(f"{other.node_id}@127.0.0.1:{other.controller_port}" for other in self._brokers.values())
@@ -303,10 +343,14 @@ class RealKafka:
             "process.roles": "broker,controller",
             "node.id": str(broker.node_id),
             "controller.quorum.voters": voters,
-            "listeners": f"PLAINTEXT://127.0.0.1:{broker.port},CONTROLLER://127.0.0.1:{broker.controller_port}",
-            "advertised.listeners": f"PLAINTEXT://127.0.0.1:{broker.port}",
+            "listeners": (
+                f"PLAINTEXT://127.0.0.1:{broker.port},DETOUR://127.0.0.1:{broker.behind_port},"
+                f"CONTROLLER://127.0.0.1:{broker.controller_port}"
+            ),
+            "advertised.listeners": (f"PLAINTEXT://127.0.0.1:{broker.port},DETOUR://127.0.0.1:{broker.front_port}"),
+            "inter.broker.listener.name": "PLAINTEXT",
             "controller.listener.names": "CONTROLLER",
-            "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT",
+            "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,DETOUR:PLAINTEXT",
             "log.dirs": str(data),
             "offsets.topic.replication.factor": replicas,
             "offsets.topic.num.partitions": "3",
@@ -320,6 +364,8 @@ class RealKafka:
             "controller.quorum.election.timeout.ms": "500",
             "controller.quorum.fetch.timeout.ms": "1000",
             "replica.lag.time.max.ms": "3000",
+            # Looked for often, so that a test which lets producer ids expire soon (`configured`) sees it.
+            "producer.id.expiration.check.interval.ms": "500",
         }
         if not self.version.startswith("3."):
             settings["share.coordinator.state.topic.replication.factor"] = replicas

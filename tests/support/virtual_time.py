@@ -1,7 +1,8 @@
 """Runs an async test in virtual time: when all tasks wait, the clock jumps to the next timer instead of sleeping.
 
 Only for what opens no real socket and starts no thread. A test that would wait for ever fails at once; so does one that
-leaves a task behind, or makes the loop report an error.
+leaves a task behind, or makes the loop report an error. `SimulatedTimeLoop` is for thousands of runs that have to be
+the same each time.
 """
 
 from __future__ import annotations
@@ -10,9 +11,16 @@ import asyncio
 import functools
 import selectors
 from collections.abc import Callable, Coroutine
-from typing import Any, ParamSpec
+from itertools import count
+from typing import Any, ParamSpec, TypeVar
 
 P = ParamSpec("P")
+T = TypeVar("T")
+
+_TIME_OF_A_TURN = 1e-7
+_LOOKS_WITHOUT_TURN = 100_000
+_TURNS_WITHOUT_TIME = 50_000
+"""So many turns of the loop in one moment, and something turns in circles."""
 
 
 class _JumpingSelector(selectors.DefaultSelector):
@@ -37,6 +45,99 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
 
     def time(self) -> float:
         return self.clock.now
+
+
+class _NumberedFuture(asyncio.Future[T]):
+    """Its hash is its number, so that sets of futures have the same order in each run."""
+
+    def __init__(self, loop: SimulatedTimeLoop) -> None:
+        super().__init__(loop=loop)
+        self._number = next(loop.numbers)
+
+    def __hash__(self) -> int:
+        return self._number
+
+
+class _NumberedTask(asyncio.Task[T]):
+    """As `_NumberedFuture`."""
+
+    def __init__(self, coro: Coroutine[Any, Any, T], loop: SimulatedTimeLoop, **kwargs: Any) -> None:
+        # First, for the base class puts the task into sets.
+        self._number = next(loop.numbers)
+        super().__init__(coro, loop=loop, **kwargs)
+
+    def __hash__(self) -> int:
+        return self._number
+
+
+class _NoSelector:
+    """No files: it only moves the clock."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self._turns = 0
+        self._looks = 0
+
+    def look(self) -> float:
+        """The time. Who looks at it for ever without letting the loop turn is stopped."""
+        self._looks += 1
+        if self._looks > _LOOKS_WITHOUT_TURN:
+            self._looks = 0
+            raise RuntimeError(f"a task keeps the loop for itself at {self.now:.3f} s")
+        return self.now
+
+    def select(self, timeout: float | None = None) -> list[object]:
+        if timeout is None:
+            raise RuntimeError("all tasks wait, and no timer is set: they would wait for ever")
+        self._looks = 0
+        # A little also for a turn that waits for nothing: who looks at the clock again and again sees it move.
+        self.now += max(timeout, 0.0) + _TIME_OF_A_TURN
+        if timeout > 0:
+            self._turns = 0
+        else:
+            self._turns += 1
+            if self._turns > _TURNS_WITHOUT_TIME:
+                self._turns = 0
+                raise RuntimeError(f"the loop turns in circles at {self.now:.3f} s")
+        return []
+
+
+class SimulatedTimeLoop(asyncio.BaseEventLoop):
+    """A loop in virtual time without files and threads: quick to make, and the order of all that happens depends on
+    nothing but the program, neither on addresses of objects nor on the machine.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.set_debug(False)
+        self.numbers = count()
+        # The three names that the base class leaves to those who wait for files.
+        self._selector = _NoSelector()
+        self._clock_resolution = 1e-9
+        self.set_task_factory(lambda _loop, coro, **kwargs: _NumberedTask(coro, self, **kwargs))
+
+    def _process_events(self, events: list[object]) -> None:
+        pass
+
+    def _write_to_self(self) -> None:
+        raise RuntimeError("a thread calls: a simulation has none")
+
+    def time(self) -> float:
+        return self._selector.look()
+
+    def create_future(self) -> asyncio.Future[Any]:
+        return _NumberedFuture(self)
+
+    @property
+    def left(self) -> set[asyncio.Task[Any]]:
+        """The tasks that have not ended."""
+        return asyncio.all_tasks(self)
+
+    @property
+    def timers(self) -> list[asyncio.TimerHandle]:
+        """Those that are set and not cancelled."""
+        scheduled: list[asyncio.TimerHandle] = vars(self)["_scheduled"]
+        return [timer for timer in scheduled if not timer.cancelled()]
 
 
 def virtual_time(test: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, None]:

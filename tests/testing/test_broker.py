@@ -52,6 +52,24 @@ async def test_silence_before_and_after_the_append(
     assert (cluster.end_offset("t"), fault.hits) == (stored, 1)
 
 
+async def test_answering_twice(cluster: EmbeddedCluster, client: RawClient) -> None:
+    cluster.answer_twice("metadata")
+    client.send(ASK, 9)
+    first, second = [await client.receive_frame() for _ in range(2)]
+    assert first == second
+    assert await is_silent(client.reader.read(1))
+
+
+async def test_answering_late_puts_the_answer_behind_the_next(cluster: EmbeddedCluster, client: RawClient) -> None:
+    cluster.answer_late("produce")
+    client.send(produce(("t", 0, batch())), 9)
+    assert await is_silent(client.reader.read(1))
+    assert cluster.end_offset("t") == 1
+    client.send(ASK, 9)
+    answered = [int.from_bytes((await client.receive_frame())[:4], "big") for _ in range(2)]
+    assert answered == [2, 1]
+
+
 @pytest.mark.parametrize(("after", "stored"), [(False, 0), (True, 1)])
 async def test_delaying_before_and_after_the_append(
     cluster: EmbeddedCluster, client: RawClient, after: bool, stored: int

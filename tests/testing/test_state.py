@@ -204,3 +204,25 @@ def test_producer_ids_are_new_each_time(state: ClusterState) -> None:
 def test_repr_says_who_leads(state: ClusterState, partition: Partition) -> None:
     state.hold_replication("t", 0, hold=True)
     assert repr(partition) == "<t[0] leader=1 epoch=0 isr=(1, 2, 3) held>"
+
+
+def test_nobody_gets_in_sync_while_there_is_no_leader(state: ClusterState, partition: Partition) -> None:
+    state.set_isr("t", 0, [1])
+    state.brokers[1].up = False
+    state.broker_lost(1)
+    state.set_isr("t", 0, None)
+    assert (partition.leader, partition.isr) == (NO_LEADER, (1,))
+    state.broker_back(1)
+    assert (partition.leader, partition.isr) == (1, (1,))
+
+
+def test_a_leader_that_begins_from_a_snapshot_knows_the_last_batch_alone(
+    state: ClusterState, partition: Partition
+) -> None:
+    for sequence in range(3):
+        append(partition, sequence)
+    state.broker_back(2, from_snapshot=True)
+    assert len(partition.producers.entries[1].batches) == 3, "it does not lead"
+    state.broker_back(1, from_snapshot=True)
+    (last,) = partition.producers.entries[1].batches
+    assert last.first_sequence == 2
