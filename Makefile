@@ -3,6 +3,7 @@
 
 PYTHON ?= python3
 ARGS ?=
+MINUTES ?= 30
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -13,7 +14,7 @@ READY_DEV := $(VENV)/.ready-dev
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint format bench bench-quick clean
+.PHONY: help demo test lint format simulate bench bench-quick soak clean
 
 help: ## this list
 	@echo "make TARGET [PYTHON=python3.13] [ARGS='...']"
@@ -47,11 +48,17 @@ format: $(READY_DEV) ## put the sources into shape
 	@$(BIN)/ruff check --fix-only --quiet .
 	@$(BIN)/ruff format .
 
+simulate: $(READY_DEV) ## the producer under drawn faults in virtual time: SEEDS=100000 [FIRST=0] plays many, SEED=123 tells of one
+	@PYTHONASYNCIODEBUG= $(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED),$(if $(SEEDS),--seeds $(SEEDS)) $(if $(FIRST),--first $(FIRST))) $(ARGS)
+
 bench: $(READY_DEV) ## this producer beside its peers on a real broker; result in benchmarks/results
 	@$(BIN)/python -m benchmarks $(ARGS)
 
 bench-quick: $(READY_DEV) ## the same in about a minute, on a mock broker, nothing kept
 	@$(BIN)/python -m benchmarks --quick $(ARGS)
+
+soak: $(READY_DEV) ## sends to real brokers that die, freeze and come back, for MINUTES; non-zero if a promise is broken
+	@$(BIN)/python -m tests.kafka.soak --minutes $(MINUTES) $(ARGS)
 
 clean: ## remove .venv and everything that was generated
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build

@@ -24,7 +24,7 @@ PROGRAMS = re.findall(r"^```python\n(.*?)^```", README, re.MULTILINE | re.DOTALL
 
 
 def test_there_are_programs() -> None:
-    assert len(PROGRAMS) == 3
+    assert len(PROGRAMS) == 4
 
 
 @pytest.mark.usefixtures("no_leaks")
@@ -65,6 +65,14 @@ def test_paths_it_names_exist() -> None:
     assert len(named) > 8
     missing = [path for path in named if not (ROOT / path).exists()]
     assert not missing
+
+
+def test_promises_are_shown_by_tests_that_are_there() -> None:
+    shown = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", README)
+    assert len(shown) > 12
+    for path, test in shown:
+        assert re.search(rf"^(async )?def {test}\(", (ROOT / path).read_text(), re.MULTILINE), (path, test)
+    assert all("`tests/" in row[-1] for row in _table("Guarantees"))
 
 
 def test_figures_are_those_of_the_kept_run() -> None:
