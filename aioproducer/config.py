@@ -8,13 +8,20 @@ number of milliseconds, as its name says. Defaults are those of Kafka 4.3. Nothi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from os import PathLike
-from typing import Any, Literal, TypeAlias, TypedDict, Unpack
+from typing import Any, Unpack
 
 from aioproducer.configuration import options
 from aioproducer.configuration.addresses import Address
+from aioproducer.configuration.arguments import (
+    CompressionType,
+    DnsLookup,
+    Options,
+    PartitionerOption,
+    RecoveryStrategy,
+)
 from aioproducer.configuration.functions import Function
 from aioproducer.configuration.kinds import LONG_MAX, AcksKind, Boolean, Choice, Integer, Milliseconds, Servers, Text
 from aioproducer.configuration.options import OptionDescription, Required, option
@@ -24,58 +31,8 @@ from aioproducer.models import Acks
 from aioproducer.serializers import Serializer
 from aioproducer.telemetry.events import OnEvent
 
-AcksOption: TypeAlias = Acks | Literal[-1, 0, 1, "all", "-1", "0", "1"]
-CompressionType: TypeAlias = Literal["none", "gzip", "snappy", "lz4", "zstd"]
-DnsLookup: TypeAlias = Literal["use_all_dns_ips", "resolve_canonical_bootstrap_servers_only"]
-RecoveryStrategy: TypeAlias = Literal["none", "rebootstrap"]
-PartitionerOption: TypeAlias = Callable[..., int]
-"""Called as (topic, key, value, partitions): see `aioproducer.partitioning`, which knows the type of the last one."""
-
 # Java counts an empty record that is alone in its batch with this many bytes: less could never take one.
 _ONE_RECORD = 85
-
-
-class Options(TypedDict, total=False):
-    """The keyword arguments of `Producer` and `Config.from_options`, for type checkers; meanings are in `Config`."""
-
-    client_dns_lookup: DnsLookup
-    client_id: str | None
-    key_serializer: Serializer[Any] | None
-    value_serializer: Serializer[Any] | None
-    acks: AcksOption
-    retries: int
-    max_in_flight_requests_per_connection: int
-    enable_idempotence: bool
-    batch_size: int
-    linger_ms: float
-    strict_linger: bool
-    buffer_memory: int
-    max_block_ms: float
-    max_request_size: int
-    delivery_timeout_ms: float
-    request_timeout_ms: float
-    retry_backoff_ms: float
-    retry_backoff_max_ms: float
-    reconnect_backoff_ms: float
-    reconnect_backoff_max_ms: float
-    socket_connection_setup_timeout_ms: float
-    socket_connection_setup_timeout_max_ms: float
-    connections_max_idle_ms: float
-    send_buffer_bytes: int
-    receive_buffer_bytes: int
-    metadata_max_age_ms: float
-    metadata_max_idle_ms: float
-    metadata_recovery_strategy: RecoveryStrategy
-    metadata_recovery_rebootstrap_trigger_ms: float
-    compression_type: CompressionType
-    compression_gzip_level: int
-    compression_lz4_level: int
-    compression_zstd_level: int
-    partitioner: PartitionerOption | None
-    partitioner_ignore_keys: bool
-    partitioner_adaptive_partitioning_enable: bool
-    partitioner_availability_timeout_ms: float
-    on_event: OnEvent | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, init=False)
@@ -322,6 +279,24 @@ class Config:
         Milliseconds(at_least=0),
         default=0.0,
         meaning="Leave out partitions whose broker took no batch for this long; 0: never. Adaptive partitioning only.",
+    )
+    partitioner_rack_aware: bool = option(
+        "partitioner.rack.aware",
+        Boolean(),
+        default=False,
+        meaning="Put records without key on partitions led from client_rack, if any. For the built-in partitioner.",
+    )
+    client_rack: str = option(
+        "client.rack",
+        Text(),
+        default="",
+        meaning="Where this producer runs, as the brokers call it in broker.rack.",
+    )
+    allow_auto_create_topics: bool = option(
+        "allow.auto.create.topics",
+        Boolean(),
+        default=True,
+        meaning="Let the brokers create a topic that is asked for and does not exist, if they are set to do that.",
     )
     on_event: OnEvent | None = option(
         "on.event",

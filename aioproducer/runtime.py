@@ -22,7 +22,7 @@ from aioproducer.batching.batch import Batch
 from aioproducer.batching.intake import Intake
 from aioproducer.batching.node_queue import NodeQueue
 from aioproducer.batching.partition_queue import NO_LEADER, PartitionQueue
-from aioproducer.batching.topic import Placement
+from aioproducer.batching.topic import Layout, Placement
 from aioproducer.cluster.backoff import ExponentialBackoff
 from aioproducer.cluster.cluster import Cluster
 from aioproducer.config import Config
@@ -125,6 +125,7 @@ class Runtime:
             refuse=self._refuse,
             on_unknown_topic=self._want_topic,
             on_new_partition=self._want_partition,
+            on_grown=self._topic_grown,
             on_parked=self._alarm.set,
             on_all_accepted=on_all_accepted,
         )
@@ -293,7 +294,13 @@ class Runtime:
         if topic is not None and topic.partitions:
             brokers = view.brokers
             leaders = [p.leader if p.leader in brokers else NO_LEADER for p in topic.partitions]
-            self.intake.topic_known(name, leaders, self._loop.time(), topic.topic_id)
+            near: Sequence[int] = ()
+            if self.config.partitioner_rack_aware:
+                rack = self.config.client_rack
+                near = [
+                    index for index, leader in enumerate(leaders) if leader in brokers and brokers[leader].rack == rack
+                ]
+            self.intake.topic_known(name, Layout(leaders, topic.topic_id, near), self._loop.time())
             return
         error = self.cluster.topic_error(name)
         if error is not None and not error.retriable:
@@ -325,6 +332,9 @@ class Runtime:
                 self.cluster.update_leader(
                     topic, partition, leader.leader_id, leader.leader_epoch, nodes.get(leader.leader_id)
                 )
+
+    def _topic_grown(self, name: str, before: int, now: int) -> None:
+        self._emit(ProducerEvent(kind=EventKind.GROWTH, topic=name, partitions=now, partitions_before=before))
 
     def _tell_of(self, kind: EventKind, queue: PartitionQueue) -> None:
         self._emit(

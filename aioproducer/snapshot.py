@@ -34,6 +34,7 @@ def snapshot(
         batch_split_total=counters.events[EventKind.SPLIT],
         batch_expiry_total=counters.events[EventKind.EXPIRY],
         reroute_total=counters.events[EventKind.REROUTE],
+        growth_total=counters.events[EventKind.GROWTH],
         throttle_total=counters.events[EventKind.THROTTLE],
         throttle_time_total=counters.throttle_time,
         batch_size_avg=counters.batch_bytes_sent / batches,

@@ -20,9 +20,11 @@ from aioproducer.serializers import JsonSerializer, StringSerializer
 # prints them; our differences stand beside.
 KAFKA = {
     "acks": ("all", "all, -1, 0, 1"),
+    "allow.auto.create.topics": ("True", ""),  # Kafka: of its consumer alone; its producer always allows it
     "batch.size": ("16384", ">= 0"),
     "buffer.memory": ("33554432", ">= 85"),  # Kafka: >= 0, with which no record can be sent
     "client.dns.lookup": ("use_all_dns_ips", "use_all_dns_ips, resolve_canonical_bootstrap_servers_only"),
+    "client.rack": ('""', ""),  # Kafka: from 4.4 on
     "compression.gzip.level": ("-1", "1 to 9, or -1"),
     "compression.lz4.level": ("9", "1 to 17"),
     "compression.type": ("none", "none, gzip, snappy, lz4, zstd"),
@@ -42,6 +44,7 @@ KAFKA = {
     "partitioner.availability.timeout.ms": ("0.0", ">= 0"),
     "partitioner.class": ("None", ""),
     "partitioner.ignore.keys": ("False", ""),
+    "partitioner.rack.aware": ("False", ""),  # Kafka: from 4.4 on
     "receive.buffer.bytes": ("32768", ">= -1"),
     "reconnect.backoff.max.ms": ("1000.0", ">= 0"),
     "reconnect.backoff.ms": ("50.0", ">= 0"),

@@ -17,16 +17,14 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
-from uuid import UUID
 
 from aioproducer.batching.accumulator import Accumulator
 from aioproducer.batching.partition_queue import PartitionQueue
-from aioproducer.batching.topic import Placement, Topic
+from aioproducer.batching.topic import Layout, Placement, Topic
 from aioproducer.delivery import Delivery, Parked
 from aioproducer.errors import BufferFullError, KafkaError, MetadataTimeoutError, PartitionerError
 from aioproducer.models import Headers
 from aioproducer.outcome import OnDelivery, Outcome
-from aioproducer.protocol.primitives import ZERO_UUID
 
 
 class Park(Protocol):
@@ -62,10 +60,12 @@ class Intake:
         refuse: Refuse,
         on_unknown_topic: Callable[[str], None],
         on_new_partition: Callable[[str], None],
+        on_grown: Callable[[str, int, int], None],
         on_parked: Callable[[], None],
         on_all_accepted: Callable[[], None],
     ) -> None:
-        """`on_unknown_topic` has the metadata asked for; `on_parked` has `expire` called, now and at the `deadline`,
+        """`on_unknown_topic` has the metadata asked for; `on_grown` is told of a topic that has more partitions than
+        before, how many before and now; `on_parked` has `expire` called, now and at the `deadline`,
         for others wait than before; `on_all_accepted` ends `drain()`.
         """
         self.topics: dict[str, Topic] = {}
@@ -77,6 +77,7 @@ class Intake:
         self._refuse = refuse
         self._on_unknown_topic = on_unknown_topic
         self._on_new_partition = on_new_partition
+        self._on_grown = on_grown
         self._on_parked = on_parked
         self._on_all_accepted = on_all_accepted
         self._parked: OrderedDict[Parked, None] = OrderedDict()
@@ -246,12 +247,15 @@ class Intake:
             topic.rest()
             self._resting[name] = topic
 
-    def topic_known(self, name: str, leaders: Sequence[int], now: float, topic_id: UUID = ZERO_UUID) -> None:
-        """The metadata has told of the topic: its partitions' leaders, -1 for none, and its id, zeros if not known."""
+    def topic_known(self, name: str, layout: Layout, now: float) -> None:
+        """The metadata has told of the topic."""
         topic = self.topics.get(name)
         if topic is None:
             return
-        topic.update(leaders, topic_id)
+        before = topic.width
+        topic.update(layout)
+        if 0 < before < topic.width:
+            self._on_grown(name, before, topic.width)
         for parked in tuple(topic.parked):
             if topic.knows(parked.partition) and (self._line or not self._let_in_or_fail(topic, parked, now)):
                 del topic.parked[parked]

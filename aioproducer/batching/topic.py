@@ -39,6 +39,17 @@ class Placement:
     random: Callable[[], int]
 
 
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """What the metadata tells of a topic: the leaders of its partitions, -1 for none; its id, all zeros where the
+    brokers are too old to tell; and which partitions are `near`, for their leader is in the producer's own rack.
+    """
+
+    leaders: Sequence[int]
+    topic_id: UUID = ZERO_UUID
+    near: Sequence[int] = ()
+
+
 class Topic:
     """`partitions` is None until the metadata has told of the topic. `parked` are the records that wait for that, in
     call order; `in_line` counts those that wait for room.
@@ -47,6 +58,7 @@ class Topic:
     __slots__ = (
         "_accumulator",
         "_leaders",
+        "_near",
         "_placement",
         "_queues",
         "_topic_id",
@@ -73,20 +85,27 @@ class Topic:
         self._placement = placement
         self._leaders: Sequence[int] = ()
         self._topic_id = ZERO_UUID
+        self._near: Sequence[int] = ()
         self._queues: list[PartitionQueue | None] = []
 
     def __repr__(self) -> str:
         return f"<Topic {self.name}: {self.partitions!r}, {len(self.parked)} records wait for metadata>"
 
-    def update(self, leaders: Sequence[int], topic_id: UUID = ZERO_UUID) -> None:
-        """The leaders of all partitions as the metadata tells them now, -1 for none. A partition that is gone, for the
-        topic was made again with fewer, has no leader: records that are there already end with their delivery time.
+    @property
+    def width(self) -> int:
+        """How many partitions the topic has had at most, 0 before the metadata has told of it."""
+        return len(self._queues)
 
-        topic_id: another one than before, and the topic was deleted and made again: a log that knows nothing of this
-        producer. All zeros where the brokers are too old to tell.
+    def update(self, layout: Layout) -> None:
+        """What the metadata tells now. A partition that is gone, for the topic was made again with fewer, has no
+        leader: records that are there already end with their delivery time.
+
+        With another id than before the topic was deleted and made again: a log that knows nothing of this producer.
         """
-        made_again = ZERO_UUID not in (topic_id, self._topic_id) and topic_id != self._topic_id
-        self._topic_id = topic_id
+        leaders = layout.leaders
+        made_again = ZERO_UUID not in (layout.topic_id, self._topic_id) and layout.topic_id != self._topic_id
+        self._topic_id = layout.topic_id
+        self._near = layout.near
         count, known = len(leaders), len(self._queues)
         if count < known:
             leaders = (*leaders, *(NO_LEADER for _ in range(known - count)))
@@ -155,7 +174,7 @@ class Topic:
         if key is not None and not self.ignores_keys:
             return self.keyed(key)
         if self.sticky_queue is None:
-            partition = self.sticky.choose(partitions, self._loads(now), self._placement.random())
+            partition = self.sticky.choose(partitions, self._loads(now), self._placement.random(), self._near)
             self.sticky_queue = self.queue(partition)
         return self.sticky_queue
 

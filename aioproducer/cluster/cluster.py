@@ -85,6 +85,7 @@ class Cluster:
             max_idle=config.metadata_max_idle_ms / 1000,
             draw=random.random,
             in_use=in_use,
+            create_topics=config.allow_auto_create_topics,
         )
         self._recovers = config.metadata_recovery_strategy == "rebootstrap"
         self._control = ControlPlane(
@@ -307,7 +308,11 @@ class Cluster:
         return response, version
 
     def _apply(self, response: MetadataResponse, version: int) -> None:
+        before = self.view.cluster_id
         changed = self._metadata.apply(response, version, self._clock())
+        after = self.view.cluster_id
+        if None not in (before, after) and before != after:
+            _log.warning("cluster %s answers where cluster %s did; records go there from now on", after, before)
         if self._complained:
             _log.info("metadata of the cluster can be had again")
             self._complained = False

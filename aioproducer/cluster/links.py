@@ -22,13 +22,17 @@ from random import Random
 from aioproducer.cluster.backoff import ExponentialBackoff
 from aioproducer.cluster.connector import Connector
 from aioproducer.configuration.addresses import Address
-from aioproducer.errors import ConnectionFailedError, KafkaError
+from aioproducer.errors import ConnectionFailedError, ConnectTimeoutError, KafkaError
 from aioproducer.models import Node
 from aioproducer.network.connection import Connection
 from aioproducer.network.stream import Spawn
 
 _log = logging.getLogger("aioproducer")
 
+_ADVERTISED = (
+    "the cluster tells clients this address, which the broker has from its advertised.listeners: it has to lead there "
+    "from this machine"
+)
 _SHORTEST_PAUSE = 0.01  # also where reconnect_backoff_ms is 0: a dead broker is not to be dialled in a busy loop
 
 
@@ -78,6 +82,7 @@ class BrokerLink:
         self._connect_failures = 0
         self._failures = 0
         self._address = ""
+        self._was_up = False
         self._closed = False
 
     def __repr__(self) -> str:
@@ -126,6 +131,7 @@ class BrokerLink:
             self.retry_at = 0.0
             self.failure = None
             self._address = ""
+            self._was_up = False
         self.node = node
 
     def disconnect(self, reason: KafkaError | None = None) -> None:
@@ -186,6 +192,9 @@ class BrokerLink:
                 node.host, node.port, setup_timeout=limit if within is None else min(limit, within), last=self._address
             )
         except KafkaError as error:
+            unreachable = isinstance(error, ConnectionFailedError | ConnectTimeoutError)
+            if unreachable and self.node.id >= 0 and not self._was_up:
+                error.args = (f"{error} ({_ADVERTISED})",)
             attempt.error = error
             if self._attempt is attempt:
                 self._failed(error)
@@ -210,6 +219,7 @@ class BrokerLink:
         if self._log and self._connect_failures:
             _log.info("connected to %s after %d attempts in vain", self._who(), self._connect_failures)
         self._connection = connection
+        self._was_up = True
         self._connect_failures = 0
         self._address = address
         self.failure = None

@@ -28,7 +28,8 @@ class Metadata:
     """The tracked topics, the view of the cluster, and the time of the next request.
 
     draw: random numbers from 0 to 1. in_use: whether records of a topic wait for something, None where that is not
-    known; then a topic counts as in use until it has been idle for `max_idle`.
+    known; then a topic counts as in use until it has been idle for `max_idle`. create_topics: whether brokers may
+    create what is asked for and missing.
     """
 
     def __init__(
@@ -39,6 +40,7 @@ class Metadata:
         max_idle: float,
         draw: Callable[[], float],
         in_use: Callable[[str], bool] | None = None,
+        create_topics: bool = True,
     ) -> None:
         self.view = ClusterView()
         self._backoff = retry_backoff
@@ -46,6 +48,7 @@ class Metadata:
         self._max_idle = max_idle
         self._draw = draw
         self._in_use = in_use
+        self._create_topics = create_topics
         self._tracked: dict[str, _Tracked] = {}
         self._new: dict[str, None] = {}  # never asked for; ordered, as the next is
         self._again: dict[str, None] = {}  # to be asked for again
@@ -101,8 +104,7 @@ class Metadata:
     def build_request(self, now: float) -> MetadataRequest:
         """The request that is due. Until `apply` or `failed` there is no other.
 
-        With no topic at all it asks for the brokers alone. Missing topics are created where the brokers allow that, as
-        in Java's client.
+        With no topic at all it asks for the brokers alone.
         """
         due = now >= self._not_before
         everything = due and (self._all or now >= self._expires_at)
@@ -119,7 +121,8 @@ class Metadata:
         self._new.clear()
         self._asked = _Asked(topics, everything=everything, new=asked_new, due=due)
         return MetadataRequest(
-            topics=tuple(MetadataRequestTopic(name=name) for name in topics), allow_auto_topic_creation=True
+            topics=tuple(MetadataRequestTopic(name=name) for name in topics),
+            allow_auto_topic_creation=self._create_topics,
         )
 
     def apply(self, response: MetadataResponse, version: int, now: float) -> frozenset[str]:

@@ -35,6 +35,8 @@ class Option:
             return self.generated
         if self.default is Required:
             return "required"
+        if self.default == "":
+            return '""'
         return self.default.name.lower() if isinstance(self.default, Acks) else str(self.default)
 
 

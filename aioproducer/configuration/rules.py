@@ -42,6 +42,8 @@ class Draft:
     compression_type: str
     partitioner: object
     partitioner_adaptive_partitioning_enable: bool
+    partitioner_rack_aware: bool
+    client_rack: str
 
 
 @dataclass(slots=True)
@@ -182,6 +184,14 @@ def _setup_capped(ruling: Ruling) -> None:
     _constant_if_capped(ruling, "socket_connection_setup_timeout_ms", "socket_connection_setup_timeout_max_ms")
 
 
+def _rack_is_known(ruling: Ruling) -> None:
+    if ruling.draft.partitioner_rack_aware and not ruling.draft.client_rack:
+        ruling.faults.append(
+            f"{ruling.says('partitioner_rack_aware')} needs {ruling.names['client_rack']}: say in which rack this "
+            "producer runs, as the brokers call it in broker.rack"
+        )
+
+
 def _of_no_use(ruling: Ruling) -> None:
     """What was given and changes nothing, because of another option."""
     draft = ruling.draft
@@ -193,6 +203,7 @@ def _of_no_use(ruling: Ruling) -> None:
                 "partitioner_ignore_keys",
                 "partitioner_adaptive_partitioning_enable",
                 "partitioner_availability_timeout_ms",
+                "partitioner_rack_aware",
             )
         )
     elif not draft.partitioner_adaptive_partitioning_enable:
@@ -223,6 +234,7 @@ RULES: tuple[tuple[Callable[[Ruling], None], frozenset[str]], ...] = (
     (_batch_fits_request, frozenset({"batch_size", "max_request_size"})),
     (_batch_fits_buffer, frozenset({"batch_size", "buffer_memory"})),
     (_delivery_timeout, frozenset({"linger_ms", "request_timeout_ms", "delivery_timeout_ms"})),
+    (_rack_is_known, frozenset({"partitioner_rack_aware", "client_rack"})),
     (_of_no_use, frozenset({"partitioner", "partitioner_adaptive_partitioning_enable", "compression_type"})),
 )
 """Each rule with the keys it reads."""

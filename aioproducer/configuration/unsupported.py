@@ -21,8 +21,6 @@ _UNSUPPORTED: tuple[tuple[str, str, str], ...] = (
     ("enable.metrics.push", "pushing metrics to brokers is", "leave it out: nothing is pushed"),
     ("auto.include.jmx.reporter", "JMX is", "leave it out; Kafka 4.0 removed it"),
     ("config.providers", "configuration providers are", "leave it out and pass the resolved values"),
-    ("partitioner.rack.aware", "rack-aware partitioning is", "leave it out, or give a partitioner of your own"),
-    ("client.rack", "rack-aware partitioning is", "leave it out"),
     (
         "bootstrap.resolve.timeout.ms",
         "a deadline for resolving names is",

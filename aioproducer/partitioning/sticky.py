@@ -26,15 +26,16 @@ class StickyPartition:
     def __repr__(self) -> str:
         return f"<StickyPartition on {self.partition}: {self._produced} of {self._sticky_size} bytes>"
 
-    def choose(self, partitions: Partitions, loads: Sequence[int] | None, random: int) -> int:
+    def choose(self, partitions: Partitions, loads: Sequence[int] | None, random: int, near: Sequence[int] = ()) -> int:
         """Moves on to another partition, and returns it.
 
         `random` is any number from 0 up, evenly distributed over a range much larger than the number of partitions.
         With `loads`, the batches that wait per partition (by its id; negative: not to be chosen now), a partition is
         the more likely the shorter its queue is; without, all are alike. Partitions without a leader are chosen only
-        if there is none with one.
+        if there is none with one. `near`: those with a leader in the producer's own rack; where there are any, none but
+        these is chosen (KIP-1123).
         """
-        candidates = partitions.available or partitions
+        candidates = near or partitions.available or partitions
         partition = -1
         if loads is not None:
             partition = _weighted(candidates, loads, random)

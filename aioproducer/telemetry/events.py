@@ -25,6 +25,8 @@ class EventKind(Enum):
     """`delivery_timeout_ms` of a batch is over, and it has failed."""
     THROTTLE = "throttle"
     """A broker wants to be left alone for `delay`: nothing is sent to it meanwhile (KIP-219)."""
+    GROWTH = "growth"
+    """The topic has more partitions than before: from now on a key may go to another partition than it did."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +35,7 @@ class ProducerEvent:
 
     broker: the id of the broker that answered, or that is next. records: how many records it is about. attempt: how
     many times the batch has been written. error: what the attempt ended with. delay: seconds until the next attempt
-    may be made, 0 for at once.
+    may be made, 0 for at once. partitions, partitions_before: how many the topic has now, and had.
     """
 
     kind: EventKind
@@ -44,6 +46,8 @@ class ProducerEvent:
     attempt: int = 0
     error: KafkaError | None = None
     delay: float = 0.0
+    partitions: int = 0
+    partitions_before: int = 0
 
     def __str__(self) -> str:
         return _WORDS[self.kind](self)
@@ -69,5 +73,9 @@ _WORDS: dict[EventKind, Callable[[ProducerEvent], str]] = {
         f"the producer's epoch was raised, and {e.topic}[{e.partition}] begins again with sequence 0"
     ),
     EventKind.EXPIRY: lambda e: f"given up: {e.error}",
+    EventKind.GROWTH: lambda e: (
+        f"topic {e.topic} has {e.partitions} partitions now, and had {e.partitions_before}: a key may go to another "
+        "partition than before"
+    ),
     EventKind.THROTTLE: lambda e: f"broker {e.broker} throttles this producer for {e.delay:.3f} s",
 }

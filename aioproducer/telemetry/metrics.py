@@ -43,6 +43,8 @@ class ProducerMetrics:
     """Batches that failed because `delivery_timeout_ms` was over."""
     reroute_total: int
     """How often a partition with records in the buffer got another leader."""
+    growth_total: int
+    """How often a topic was found to have more partitions than before."""
     throttle_total: int
     """Answers with which a broker throttled this producer (KIP-219)."""
     throttle_time_total: float

@@ -33,7 +33,10 @@ class Observer:
         self._counters.events[event.kind] += 1
         if event.kind is EventKind.THROTTLE:
             self._counters.throttle_time += event.delay
-        before = self._incidents.note((event.kind, event.broker, type(event.error)), self._loop.time())
+        before = self._incidents.note(
+            (event.kind, event.broker, type(event.error), event.topic if event.kind is EventKind.GROWTH else None),
+            self._loop.time(),
+        )
         if before is not None:
             more = f" ({before} more of the kind before it)" if before else ""
             logger.info("%s: %s%s", self._client_id, event, more)

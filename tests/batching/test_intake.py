@@ -6,6 +6,7 @@ import gc
 
 import pytest
 
+from aioproducer.batching.topic import Layout
 from aioproducer.delivery import Delivery, Parked
 from aioproducer.errors import (
     BufferFullError,
@@ -342,7 +343,7 @@ def test_a_forgotten_topic_is_asked_for_again() -> None:
     core.know("orders", 0)
     core.intake.forget("orders")
     core.intake.forget("nobody")
-    core.intake.topic_known("orders", [0], 0.0)
+    core.intake.topic_known("orders", Layout([0]), 0.0)
     assert "orders" not in core.intake.topics
     delivery = core.send()
     assert parked(delivery) == [True]

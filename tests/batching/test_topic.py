@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
+from aioproducer.batching.topic import Layout
 from aioproducer.errors import PartitionerError
 from aioproducer.partitioning.base import Partitions
 from aioproducer.partitioning.murmur2 import partition_for_key
@@ -174,6 +175,37 @@ def test_loads_leave_out_what_has_stalled() -> None:
         chosen.add(topic.place(None, None, core.now).partition)
         topic.end_visit()
     assert chosen == {1}
+
+
+def test_records_without_key_stay_in_the_rack_and_those_with_one_go_where_it_says() -> None:
+    numbers = iter(range(1000))
+    core = Core(random=lambda: next(numbers))
+    core.know("orders", 0, 0, 0)
+    topic = core.intake.topics["orders"]
+    core.intake.topic_known("orders", Layout([0, 1, 1], near=[1, 2]), 0.0)
+
+    def chosen(key: bytes | None) -> set[int]:
+        found = set()
+        for _ in range(20):
+            found.add(topic.place(key, None, 0.0).partition)
+            topic.end_visit()
+        return found
+
+    assert chosen(None) == {1, 2}
+    assert set.union(*(chosen(b"%d" % number) for number in range(20))) == {0, 1, 2}
+    core.intake.topic_known("orders", Layout([0, -1, -1]), 0.0)
+    assert chosen(None) == {0}, "nobody near leads any"
+
+
+def test_growth_is_told_of_once() -> None:
+    core = Core()
+    core.know("orders", 0, 0)
+    core.know("orders", 0, 0)
+    assert core.grown == []
+    core.know("orders", 0, 0, 0)
+    core.know("orders", 0, 0)  # made again with fewer
+    core.know("orders", 0, 0, 0)
+    assert core.grown == [("orders", 2, 3)]
 
 
 def test_loads_are_not_known_before_each_partition_was_used() -> None:

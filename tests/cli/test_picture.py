@@ -27,6 +27,7 @@ IDLE = ProducerMetrics(
     batch_split_total=0,
     batch_expiry_total=0,
     reroute_total=0,
+    growth_total=0,
     throttle_total=0,
     throttle_time_total=0.0,
     topics=0,

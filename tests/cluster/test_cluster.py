@@ -284,6 +284,22 @@ async def test_a_topic_looks_different_when_its_leader_leaves_or_comes_back() ->
 
 
 @virtual_time
+async def test_another_cluster_in_the_place_of_the_first_is_announced(caplog: pytest.LogCaptureFixture) -> None:
+    bench = Bench()
+    await bench.cluster.bootstrap(10)
+    for broker in bench.brokers:
+        serve_metadata(broker, NODES, bench.topics, cluster_id="other")
+    for _ in range(2):
+        bench.cluster.request_refresh()
+        await bench.settle(2)
+    assert bench.cluster.view.cluster_id == "other"
+    assert [record.message for record in caplog.records] == [
+        "cluster other answers where cluster test did; records go there from now on"
+    ]
+    await bench.end()
+
+
+@virtual_time
 async def test_a_lost_connection_makes_a_refresh() -> None:
     bench = Bench()
     await bench.cluster.bootstrap(10)

@@ -27,6 +27,15 @@ def test_every_value_a_rule_may_change_is_read_by_a_rule() -> None:
     assert frozenset[str]().union(*(keys for _, keys in RULES)) == frozenset(Draft.__slots__)
 
 
+# Racks
+
+
+def test_a_rack_that_is_not_named() -> None:
+    (fault,) = faults(partitioner_rack_aware=True)
+    assert fault.startswith("partitioner_rack_aware=True needs client_rack: ")
+    assert config(partitioner_rack_aware=True, client_rack="a").client_rack == "a"
+
+
 # Idempotence
 
 

@@ -30,8 +30,6 @@ KEYS = [
     "config.providers",
     "config.providers.file.class",
     "auto.include.jmx.reporter",
-    "partitioner.rack.aware",
-    "client.rack",
     "bootstrap.resolve.timeout.ms",
     "metadata.cluster.check.enable",
 ]

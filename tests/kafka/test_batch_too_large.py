@@ -12,7 +12,7 @@ from random import Random
 import pytest
 
 from aioproducer import Persisted, Producer
-from aioproducer.config import CompressionType
+from aioproducer.configuration.arguments import CompressionType
 from aioproducer.errors import RecordTooLargeError
 from tests.support.foreign import read_all_async
 from tests.support.readback import Sent, check_log

@@ -94,6 +94,14 @@ def test_loads_count_only_where_there_is_a_leader() -> None:
     assert frequencies(Partitions("t", 4, (0, 2)), [3, 0, 1, 9], 100) == {0: 25, 2: 75}
 
 
+def test_the_own_rack_comes_first_while_it_leads_anything() -> None:
+    sticky, there = StickyPartition(100), Partitions("t", 4, (0, 1, 3))
+    assert {sticky.choose(there, None, random, (1, 3)) for random in range(100)} == {1, 3}
+    weighted = Counter(sticky.choose(there, [9, 0, 0, 2], random, (1, 3)) for random in range(100))
+    assert weighted == {1: 75, 3: 25}
+    assert {sticky.choose(there, None, random, ()) for random in range(100)} == {0, 1, 3}
+
+
 def test_negative_loads_are_left_out() -> None:
     assert frequencies(Partitions("t", 4), [0, -1, 1, 0], 100) == {0: 40, 2: 20, 3: 40}
     assert frequencies(Partitions("t", 4), [-1, -1, 1, -1], 10) == {2: 10}

@@ -9,7 +9,7 @@ import pytest
 
 from aioproducer import Delivery, EventKind, Producer, ProducerEvent, RecordMetadata
 from aioproducer.batching.batch import Batch, State
-from aioproducer.config import CompressionType
+from aioproducer.configuration.arguments import CompressionType
 from aioproducer.errors import Persisted, RecordTooLargeError
 from aioproducer.records.batch import HEADER_SIZE
 from aioproducer.testing import EmbeddedCluster

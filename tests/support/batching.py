@@ -16,7 +16,7 @@ from aioproducer.batching.batch import Batch
 from aioproducer.batching.intake import Intake
 from aioproducer.batching.node_queue import NodeQueue
 from aioproducer.batching.partition_queue import PartitionQueue
-from aioproducer.batching.topic import Placement
+from aioproducer.batching.topic import Layout, Placement
 from aioproducer.delivery import Delivery, Parked
 from aioproducer.models import Headers
 from aioproducer.outcome import OnDelivery, Outcome
@@ -99,6 +99,7 @@ class Core:
         self.nodes: dict[int, NodeQueue] = {}
         self.moved: list[PartitionQueue] = []
         self.new_partitions: list[str] = []
+        self.grown: list[tuple[str, int, int]] = []
         self.asked: list[str] = []
         self.parkings = 0
         self.all_accepted = 0
@@ -132,6 +133,7 @@ class Core:
             park=self._park,
             refuse=self._refuse,
             on_new_partition=self.new_partitions.append,
+            on_grown=lambda name, before, now: self.grown.append((name, before, now)),
             on_unknown_topic=self.asked.append,
             on_parked=self._on_parked,
             on_all_accepted=self._on_all_accepted,
@@ -140,7 +142,7 @@ class Core:
     def know(self, topic: str, *leaders: int) -> None:
         """The metadata tells of a topic, which is in use from now on."""
         self.intake.topic(topic)
-        self.intake.topic_known(topic, leaders, self.now)
+        self.intake.topic_known(topic, Layout(leaders), self.now)
 
     def send(
         self,

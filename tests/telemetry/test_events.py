@@ -13,13 +13,25 @@ WORDS = {
     EventKind.SPLIT: "3 records to t[1] are sent in smaller batches: no",
     EventKind.EPOCH_BUMP: "the producer's epoch was raised, and t[1] begins again with sequence 0",
     EventKind.EXPIRY: "given up: no",
+    EventKind.GROWTH: "topic t has 6 partitions now, and had 4: a key may go to another partition than before",
     EventKind.THROTTLE: "broker 7 throttles this producer for 0.250 s",
 }
 
 
 @pytest.mark.parametrize("kind", EventKind)
 def test_every_kind_has_its_sentence(kind: EventKind) -> None:
-    event = ProducerEvent(kind=kind, topic="t", partition=1, broker=7, records=3, attempt=2, error=ERROR, delay=0.25)
+    event = ProducerEvent(
+        kind=kind,
+        topic="t",
+        partition=1,
+        broker=7,
+        records=3,
+        attempt=2,
+        error=ERROR,
+        delay=0.25,
+        partitions=6,
+        partitions_before=4,
+    )
     assert str(event) == WORDS[kind]
 
 
