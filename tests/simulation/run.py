@@ -30,7 +30,8 @@ _LONGEST = 300.0
 """Virtual seconds after which a run hangs."""
 _LAST_BYTES = 0.2
 """Virtual seconds after which what was written before a close has arrived nowhere, or somewhere."""
-_PROBES = 4
+_PROBES = 20
+"""Attempts, for the shortest time-outs are hardly longer than connecting and sending take in the slowest weather."""
 _EPOCHS_WITHOUT_TOPIC_IDS = ("2.4", "2.5", "2.7")
 """Releases whose metadata has leader epochs but no topic ids: the leaders of a topic that was made again have smaller
 epochs, and nothing tells them from an old answer.
