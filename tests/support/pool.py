@@ -81,7 +81,7 @@ class ClusterPool:
 
     def _get(self, kind: Kind) -> RealKafka:
         if kind in self._unavailable:
-            _leave_out(self._unavailable[kind])
+            leave_out(self._unavailable[kind])
         cluster = self._running.get(kind)
         if cluster is not None:
             try:
@@ -99,12 +99,13 @@ class ClusterPool:
             cluster.start()
         except KafkaUnavailableError as error:
             self._unavailable[kind] = str(error)
-            _leave_out(str(error))
+            leave_out(str(error))
         self._running[kind] = cluster
         return cluster
 
 
-def _leave_out(reason: str) -> None:
+def leave_out(reason: str) -> None:
+    """Skips the test, with the reason; in CI it fails."""
     if is_ci():
         pytest.fail(f"needs a real Kafka: {reason} (skipped where CI is not set)", pytrace=False)
     pytest.skip(f"needs a real Kafka: {reason}")
