@@ -224,7 +224,7 @@ class Settlement:
     def _split(self, batch: Batch) -> None:
         """Send the records in halves. No attempt and no time is given to them that the whole did not have."""
         section = batch.section()
-        # Where nothing but a half of it is allowed, only a record that is larger than that is alone.
+        # A record that is larger than half of it is alone in its piece.
         builders = split_records(section, batch.builder.base_timestamp, (len(section) + 1) // 2)
         pieces = self._accumulator.split(batch, builders)
         self._sequencer.share(batch, pieces)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from random import Random
 
 import pytest
 from hypothesis import given
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from aioproducer.partitioning.base import Partitions
 from aioproducer.partitioning.sticky import StickyPartition
+from aioproducer.partitioning.uniform_sticky import UniformStickyPartitioner
 
 
 def frequencies(partitions: Partitions, loads: list[int] | None, draws: int) -> Counter[int]:
@@ -143,3 +145,35 @@ def test_a_visit_is_one_to_two_batches_long(appends: list[tuple[int, bool]]) -> 
         if switch:
             sticky.choose(Partitions("t", 3), None, 1)
             visit = 0
+
+
+RECORD = 10
+FULL = 1000
+TAKEN_AT = {0: FULL, 1: 300, 2: 300}
+"""The bytes at which a batch leaves: a slow broker takes one only when it is full, the fast ones earlier."""
+
+
+def test_partitions_stay_even_although_brokers_differ() -> None:
+    random = Random(794)
+    there = Partitions("t", len(TAKEN_AT))
+
+    by_batches = UniformStickyPartitioner(lambda: random.getrandbits(31))
+    drifted: Counter[int] = Counter()
+    for _ in range(3000):
+        partition = by_batches("t", None, None, there)
+        drifted[partition] += TAKEN_AT[partition]
+        by_batches.on_new_batch("t", there, partition)
+    # Moving on with every batch (KIP-480) gives the slow broker its share of batches, and so most of the bytes.
+    assert drifted[0] / drifted.total() > 0.55
+
+    by_bytes = StickyPartition(FULL)
+    even: Counter[int] = Counter()
+    for _ in range(3000):
+        partition = by_bytes.choose(there, None, random.getrandbits(31))
+        batch, moved = 0, False
+        while not moved:
+            batch = (batch + RECORD) % TAKEN_AT[partition]
+            even[partition] += RECORD
+            moved = by_bytes.appended(RECORD, batch_open=batch > 0)
+    share = even.total() / len(there)
+    assert all(abs(even[partition] - share) < share * 0.25 for partition in there)
