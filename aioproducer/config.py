@@ -302,7 +302,7 @@ class Config:
         "on.event",
         Function(parameters=("event",), returns="anything", example="package.module:on_event"),
         default=None,
-        meaning="Is told of every retry, re-route, split, epoch bump, expiry, throttling and growth, as a ProducerEvent.",
+        meaning="Told of every retry, re-route, split, epoch bump, expiry, throttling and growth, as a ProducerEvent.",
     )
     explicit: frozenset[str] = field(compare=False)
     adjustments: tuple[str, ...] = field(compare=False)
