@@ -23,19 +23,23 @@ help: ## this list
 demo: $(READY) ## a cluster and a producer in one process, and what happens inside
 	@$(BIN)/python -m aioproducer demo $(ARGS)
 
-# mypy has a core of its own while pytest runs, so its answer costs no time; it is printed after pytest's.
+# Three at a time: the tests that start a real Kafka wait for it more than they compute, and mypy fits beside. What ran in
+# the background is printed when it has ended. pytest's 5 means that ARGS left it no test of its kind.
 test: $(READY_DEV) ## every check: ruff, mypy --strict, pytest (ARGS go to pytest); ends non-zero if one fails
-	@failed=; report=$$(mktemp); mypy=; \
-	trap 'rm -f "$$report"; test -z "$$mypy" || kill "$$mypy" 2>/dev/null' EXIT; \
+	@failed=; reports=$$(mktemp -d); mypy=; kafka=; \
+	trap 'rm -rf "$$reports"; for each in $$mypy $$kafka; do kill "$$each" 2>/dev/null; done' EXIT; \
 	trap 'exit 130' INT TERM; \
-	$(BIN)/mypy >"$$report" 2>&1 & mypy=$$!; \
+	$(BIN)/python -m pytest -p no:cacheprovider -m kafka $(ARGS) >"$$reports/kafka" 2>&1 & kafka=$$!; \
+	$(BIN)/mypy >"$$reports/mypy" 2>&1 & mypy=$$!; \
 	echo "== ruff"; \
 	$(BIN)/ruff check . || failed="$$failed ruff-check"; \
 	$(BIN)/ruff format --check . || failed="$$failed ruff-format"; \
 	echo "== pytest"; \
-	$(BIN)/python -m pytest $(ARGS) || failed="$$failed pytest"; \
+	$(BIN)/python -m pytest -m 'not kafka' $(ARGS) || test $$? = 5 || failed="$$failed pytest"; \
 	echo "== mypy"; \
-	wait "$$mypy" || failed="$$failed mypy"; mypy=; cat "$$report"; \
+	wait "$$mypy" || failed="$$failed mypy"; mypy=; cat "$$reports/mypy"; \
+	echo "== pytest, on a real Kafka"; \
+	wait "$$kafka" || test $$? = 5 || failed="$$failed pytest-kafka"; kafka=; cat "$$reports/kafka"; \
 	if test -n "$$failed"; then echo "make test: FAILED:$$failed"; exit 1; fi; \
 	echo "make test: everything passed"
 

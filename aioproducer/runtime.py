@@ -75,6 +75,7 @@ class Runtime:
         self.counters = Counters()
         self._emit = Observer(self.counters, config.on_event, client_id=config.client_id, loop=loop).emit
         self.senders: dict[int, Sender] = {}
+        self._away: dict[int, NodeQueue] = {}
         self._loop = loop
         self._on_failed = on_failed
         self._on_topics = on_topics
@@ -284,6 +285,8 @@ class Runtime:
         self.cluster.request_refresh((name,))
 
     def _metadata_changed(self, names: Collection[str]) -> None:
+        for node_id in sorted(self._away.keys() & self.cluster.view.brokers.keys()):
+            self._add_sender(self._away.pop(node_id))
         for name in names:
             self._tell_leaders(name)
         self._on_topics(names)
@@ -352,6 +355,10 @@ class Runtime:
         self.accumulator.look_at_all()
 
     def _add_sender(self, node: NodeQueue) -> None:
+        if node.node_id not in self.cluster.view.brokers:
+            # Its topic was told of before the broker left. What is ready for it waits, as for one that is down.
+            self._away[node.node_id] = node
+            return
         sender = Sender(
             node,
             self.cluster.link(node.node_id),

@@ -256,10 +256,15 @@ class Intake:
         topic.update(layout)
         if 0 < before < topic.width:
             self._on_grown(name, before, topic.width)
+        joining = False
         for parked in tuple(topic.parked):
             if topic.knows(parked.partition) and (self._line or not self._let_in_or_fail(topic, parked, now)):
                 del topic.parked[parked]
                 self._wait_for_room(topic, parked)
+                joining = True
+        if joining:
+            # Younger ones of the topic may have been in the line already, and may be for the same partition.
+            self._line = OrderedDict.fromkeys(parked for parked in self._parked if parked in self._line)
         self._tell()
 
     def advance(self, now: float) -> None:

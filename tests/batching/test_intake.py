@@ -88,6 +88,23 @@ def test_records_of_an_unknown_topic_go_on_in_call_order() -> None:
     assert [delivery.result().offset for delivery in deliveries] == list(range(10, 60))
 
 
+def test_who_waited_for_a_partition_gets_in_line_before_younger_ones() -> None:
+    def last(topic: str, key: bytes | None, value: bytes | None, partitions: Partitions, /) -> int:
+        return len(partitions) - 1
+
+    core = Core(buffer_memory=250, partitioner=last)
+    core.know("orders", 0)
+    core.send(value=b"x" * 100)
+    first, older, younger = (core.send(value=b"y" * 100, partition=partition) for partition in (None, 1, None))
+    assert parked(first, older, younger) == [True, True, True]
+    core.know("orders", 0, 0)
+    for offset in range(4):
+        core.accumulator.seal_all()
+        core.acknowledge(*core.drain(), base_offset=offset)
+    assert [older.result().partition, younger.result().partition] == [1, 1]
+    assert older.result().offset < younger.result().offset
+
+
 def test_an_unknown_partition_is_asked_for_and_the_others_pass() -> None:
     core = Core()
     core.know("orders", 0)

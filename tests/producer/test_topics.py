@@ -124,3 +124,29 @@ async def test_a_silent_broker_gets_no_more_keyless_records(partitions: int) -> 
             await producer.close(timeout=0)
             for delivery in deliveries:
                 delivery.exception()
+
+
+async def test_a_topic_whose_other_broker_has_left_and_that_is_gone_for_a_moment() -> None:
+    async with (
+        asyncio.timeout(30),
+        EmbeddedCluster(2) as cluster,
+        Producer(
+            cluster.bootstrap_servers, retry_backoff_ms=10, retry_backoff_max_ms=20, metadata_max_age_ms=50, linger_ms=0
+        ) as producer,
+    ):
+        cluster.create_topic("t", partitions=2, replication_factor=1)
+        leaders = [info.leader for info in await producer.partitions_for("t")]
+        [away] = [partition for partition, leader in enumerate(leaders) if leader is not None and leader.id == 2]
+        # Nobody has written to it, so nobody has needed its broker. A record elsewhere keeps the topic in use while the
+        # metadata tells neither of the broker nor of the topic.
+        cluster.delay("produce", 0.6)
+        elsewhere = producer.send("t", b"x", partition=1 - away)
+        gone = cluster.fail("metadata", "UNKNOWN_TOPIC_OR_PARTITION", partition="t", times=None)
+        await asyncio.sleep(0.2)
+        await cluster.stop_broker(2)
+        await asyncio.sleep(0.2)
+        assert gone.hits > 1
+        waiting = producer.send("t", b"y", partition=away)
+        await cluster.start_broker(2)
+        gone.remove()
+        assert (await waiting).offset == (await elsewhere).offset == 0
