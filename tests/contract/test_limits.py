@@ -153,19 +153,19 @@ async def test_a_record_too_large_for_its_topic(broker: BrokerUnderTest, topic_n
 
 
 async def test_a_batch_too_large_for_its_topic(broker: BrokerUnderTest, topic_name: str) -> None:
-    """All its records fail, and are told what to change; smaller batches go through."""
+    """It goes out in pieces; a record that is too large alone fails alone."""
     broker.needs("max-message-bytes")
     await broker.create_topic(topic_name, max_message_bytes=2000)
     values = [b"%0500d" % number for number in range(20)]
     async with Producer(broker.bootstrap, linger_ms=50) as producer:
-        outcomes = await asyncio.gather(*[producer.send(topic_name, value) for value in values], return_exceptions=True)
-    for outcome in outcomes:
-        assert isinstance(outcome, RecordTooLargeError)
-        assert outcome.persisted is Persisted.NO
-        assert "batch_size" in str(outcome)
-    async with Producer(broker.bootstrap, batch_size=2000) as producer:
-        await asyncio.gather(*[producer.send(topic_name, value) for value in values])
-
+        before = [producer.send(topic_name, value) for value in values[:10]]
+        alone = producer.send(topic_name, b"x" * 3000)
+        after = [producer.send(topic_name, value) for value in values[10:]]
+        metadata = await asyncio.gather(*before, *after)
+        with pytest.raises(RecordTooLargeError, match=r"max\.message\.bytes") as raised:
+            await alone
+    assert raised.value.persisted is Persisted.NO
+    assert [each.offset for each in metadata] == list(range(20))
     assert [record.value for record in await broker.read(topic_name, 20)] == values
 
 

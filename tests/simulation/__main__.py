@@ -9,7 +9,7 @@ import time
 
 from tests.simulation.mutations import MUTATIONS, put_in
 from tests.simulation.pool import many
-from tests.simulation.run import Result, simulate
+from tests.simulation.run import Result, silence, simulate
 
 _SHOWN = 5
 _PROGRESS = 5_000
@@ -29,6 +29,7 @@ def main() -> int:
 
 
 def _one(seed: int, mutation: str | None) -> int:
+    silence()
     if mutation is None:
         result = simulate(seed)
     else:

@@ -12,7 +12,7 @@ from itertools import islice
 from multiprocessing import get_context
 
 from tests.simulation.mutations import MUTATIONS, put_in
-from tests.simulation.run import Result, draw_plan, simulate
+from tests.simulation.run import Result, draw_plan, silence, simulate
 
 _LOT = 20
 
@@ -37,6 +37,7 @@ def _executor(workers: int) -> ProcessPoolExecutor:
 
 
 def _begin() -> None:
+    silence()
     # What is there now stays: the collector need not look at it after each run.
     gc.collect()
     gc.freeze()

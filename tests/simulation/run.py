@@ -94,10 +94,18 @@ def draw_plan(seed: int) -> Plan:
     )
 
 
+def silence() -> int:
+    """Nothing is logged from now on; returns the level that was. What nobody looked at is logged when the collector
+    comes by, which here is noise, also after a run.
+    """
+    logger = logging.getLogger("aioproducer")
+    before = logger.level
+    logger.setLevel(logging.CRITICAL + 1)
+    return before
+
+
 def simulate(seed: int) -> Result:
     """The run of this seed. Whatever goes wrong is in the result."""
-    # What nobody looked at is logged when the collector comes by; here that is noise.
-    logging.getLogger("aioproducer").setLevel(logging.CRITICAL + 1)
     loop = SimulatedTimeLoop()
     run = _Run(draw_plan(seed), loop)
     try:
