@@ -32,8 +32,8 @@ class BatchSizes:
         )
 
     def too_large(self, topic: str, size: int) -> None:
-        """Learn from a batch of several records that a broker refused for its size on the wire: half of it is what its
-        pieces have, and what has passed as little as the ratio that led to it is forgotten.
+        """Learn from a batch of several records that a broker refused for its size on the wire. It goes on in halves,
+        so half of it is the limit from now on; and the ratio that made it so full is not believed any more.
         """
         self._limits[topic] = min(size // 2, self._limits.get(topic, size))
         self._ratios[topic] = max(1.0, self.estimate(topic))

@@ -209,6 +209,8 @@ def _of_no_use(ruling: Ruling) -> None:
     elif not draft.partitioner_adaptive_partitioning_enable:
         why = f"{ruling.says('partitioner_adaptive_partitioning_enable', False)} is set"
         unused.append(("partitioner_availability_timeout_ms", why))
+    if draft.client_rack and not draft.partitioner_rack_aware:
+        unused.append(("client_rack", f"{ruling.says('partitioner_rack_aware', False)} is set"))
     unused += (
         (f"compression_{name}_level", f"{ruling.says('compression_type', draft.compression_type)} is the codec")
         for name in ("gzip", "lz4", "zstd")
@@ -235,7 +237,18 @@ RULES: tuple[tuple[Callable[[Ruling], None], frozenset[str]], ...] = (
     (_batch_fits_buffer, frozenset({"batch_size", "buffer_memory"})),
     (_delivery_timeout, frozenset({"linger_ms", "request_timeout_ms", "delivery_timeout_ms"})),
     (_rack_is_known, frozenset({"partitioner_rack_aware", "client_rack"})),
-    (_of_no_use, frozenset({"partitioner", "partitioner_adaptive_partitioning_enable", "compression_type"})),
+    (
+        _of_no_use,
+        frozenset(
+            {
+                "partitioner",
+                "partitioner_adaptive_partitioning_enable",
+                "partitioner_rack_aware",
+                "client_rack",
+                "compression_type",
+            }
+        ),
+    ),
 )
 """Each rule with the keys it reads."""
 

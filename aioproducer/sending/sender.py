@@ -148,7 +148,7 @@ class Sender:
         if fresh := [batch for batch in batches if batch.records is None]:
             try:
                 await self._encode(fresh)
-            except BaseException:
+            except BaseException:  # also where this task is cancelled: what it has taken is held by nobody else
                 slots.release()
                 self._settlement.not_written(batches, self._clock())
                 raise

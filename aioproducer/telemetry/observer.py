@@ -48,5 +48,5 @@ class Observer:
             on_event(event)
         except (SystemExit, KeyboardInterrupt):
             raise
-        except BaseException:
+        except BaseException:  # CancelledError too, which is what a cancelled future's result() raises
             logger.exception("on_event %r raised for %r; it is ignored", on_event, event)

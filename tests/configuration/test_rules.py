@@ -33,7 +33,12 @@ def test_every_value_a_rule_may_change_is_read_by_a_rule() -> None:
 def test_a_rack_that_is_not_named() -> None:
     (fault,) = faults(partitioner_rack_aware=True)
     assert fault.startswith("partitioner_rack_aware=True needs client_rack: ")
-    assert config(partitioner_rack_aware=True, client_rack="a").client_rack == "a"
+    assert config(partitioner_rack_aware=True, client_rack="a").adjustments == ()
+
+
+def test_a_rack_that_nothing_looks_at() -> None:
+    (adjustment,) = config(client_rack="a").adjustments
+    assert adjustment == "client_rack has no effect: partitioner_rack_aware=False is set"
 
 
 # Idempotence
