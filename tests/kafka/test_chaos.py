@@ -10,23 +10,23 @@ from random import Random
 import pytest
 
 from tests.support.load import fleet
-from tests.support.ordeal import ordeal
+from tests.support.ordeal import MORE, ordeal
 from tests.support.real_kafka import RealKafka
 
 pytestmark = pytest.mark.usefixtures("no_leaks", "fast_loop")
 
 SECONDS = 60.0
+FAULTS = {"leader killed": 3, "broker frozen": 1, "leader moved": 1, "connection cut": 1}
 
 
 async def test_a_minute_of_dying_leaders(kafka_3: RealKafka, topic_name: str) -> None:
     random = Random(1)
-    async with asyncio.timeout(SECONDS + 120), fleet(kafka_3.bootstrap, random) as members:
-        verdict, faults = await ordeal(kafka_3, members, topic_name, SECONDS, random)
+    async with asyncio.timeout(SECONDS + MORE + 120), fleet(kafka_3.bootstrap, random) as members:
+        verdict, faults = await ordeal(kafka_3, members, topic_name, SECONDS, random, at_least=FAULTS)
 
         assert not verdict.violations, "\n".join(verdict.lines())
-        assert verdict.acknowledged > 20_000
-        assert faults["leader killed"] >= 3
-        assert min(faults[kind] for kind in ("broker frozen", "leader moved", "connection cut")) > 0
+        assert verdict.acknowledged > 10_000
+        assert {kind: faults[kind] for kind in FAULTS if faults[kind] < FAULTS[kind]} == {}
         assert all(any(kind.startswith("retry") for kind in member.events) for member in members)
         metrics = [member.producer.metrics() for member in members]
         assert all(one.record_retry_total > 0 for one in metrics)

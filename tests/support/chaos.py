@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from itertools import cycle
 from random import Random
@@ -18,13 +18,22 @@ from tests.support.cuts import CutNetwork
 from tests.support.real_kafka import RealKafka
 
 _KILL_EVERY = 10.0
+_ELECTIONS = 3
 
 
 class Chaos:
-    """Does it to `cluster` and the leaders of `topic`, and counts in `done` by kind."""
+    """Does it to `cluster` and the leaders of `topic`, and counts in `done` by kind. What it is to do `at_least` comes
+    first.
+    """
 
     def __init__(
-        self, cluster: RealKafka, topic: str, partitions: int, networks: Sequence[CutNetwork], random: Random
+        self,
+        cluster: RealKafka,
+        topic: str,
+        partitions: int,
+        networks: Sequence[CutNetwork],
+        random: Random,
+        at_least: Mapping[str, int],
     ) -> None:
         self.done: Counter[str] = Counter()
         self._cluster = cluster
@@ -32,7 +41,12 @@ class Chaos:
         self._partitions = partitions
         self._networks = networks
         self._random = random
+        self._at_least = at_least
         self._over = asyncio.Event()
+
+    def lacks(self) -> list[str]:
+        """The kinds of which there were too few so far."""
+        return [kind for kind, count in self._at_least.items() if self.done[kind] < count]
 
     @asynccontextmanager
     async def reigning(self) -> AsyncIterator[None]:
@@ -51,7 +65,7 @@ class Chaos:
         while not self._over.is_set():
             next_kill = loop.time() + _KILL_EVERY
             await asyncio.to_thread(self._kill)
-            if self.done["leader killed"] % 2 and not self._over.is_set():
+            if (self.done["leader killed"] % 2 or self.lacks()) and not self._over.is_set():
                 await asyncio.to_thread(next(others))
             await self._pause(next_kill - loop.time())
 
@@ -111,11 +125,16 @@ class Chaos:
         self._elect()
 
     def _elect(self) -> None:
-        try:
-            self.done["leader moved"] += elect_preferred(self._cluster.bootstrap, self._topic)
-        except FAILURES:
-            # The controller may have moved a moment ago. It is one fault less.
-            self.done["leader not moved"] += 1
+        for _ in range(_ELECTIONS):
+            try:
+                moved = elect_preferred(self._cluster.bootstrap, self._topic)
+            except FAILURES:
+                moved = 0  # the controller may have moved a moment ago
+            if moved:
+                self.done["leader moved"] += moved
+                return
+            time.sleep(1)
+        self.done["leader not moved"] += 1
 
     def _a_leader(self) -> tuple[int, int]:
         """A partition, and who leads it."""

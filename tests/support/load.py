@@ -65,14 +65,16 @@ async def fleet(bootstrap: str, random: Random, options: Sequence[Options] = FLE
         yield members
 
 
-async def send_for(members: Sequence[Member], topic: str, seconds: float, *, partitions: int, random: Random) -> None:
-    """Send from all of them to the topic for so long; returns when every record is settled. Ledgers are made anew."""
-    loop = asyncio.get_running_loop()
-    end = loop.time() + seconds
+async def send_while(
+    goes_on: Callable[[], bool], members: Sequence[Member], topic: str, *, partitions: int, random: Random
+) -> None:
+    """Send from all of them to the topic as long as it says so; returns when every record is settled. Ledgers are made
+    anew.
+    """
     async with asyncio.TaskGroup() as tasks:
         for member in members:
             member.ledger = Ledger(member.sender)
-            sends = _Sends(member, topic, partitions, Random(random.random()), lambda: loop.time() < end)
+            sends = _Sends(member, topic, partitions, Random(random.random()), goes_on)
             for job in sends.jobs():
                 tasks.create_task(job)
     await asyncio.gather(*(member.producer.flush() for member in members))
