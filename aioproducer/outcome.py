@@ -17,7 +17,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from contextvars import Context
 from copy import copy
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from aioproducer.errors import KafkaError
 from aioproducer.models import NO_OFFSET, NO_TIMESTAMP, RecordMetadata, TimestampType
@@ -76,12 +76,29 @@ class Place:
             call_soon(callback, argument, context=context)
 
 
+class ReportOrder(Protocol):
+    """What outcomes share whose `on_delivery` calls are to be made in the order of the sends: those of one partition.
+
+    reports: the outcomes that owe calls, oldest first; None while none does, for most partitions never have any.
+    """
+
+    reports: deque[Outcome] | None
+
+
+class OwnOrder:
+    """The order of an outcome that shares it with no other: its records never got to a partition."""
+
+    __slots__ = ("reports",)
+
+    def __init__(self) -> None:
+        self.reports: deque[Outcome] | None = None
+
+
 class Outcome(Place):
     """What became of the records of one batch: one object for all of them.
 
     `deltas` are the records' timestamps above `base_timestamp`, in milliseconds; the list is the batch's own and grows
-    until the batch is sealed. `order` is shared by the outcomes of one partition and keeps `on_delivery` calls in the
-    order of the sends.
+    until the batch is sealed. `order` is shared by the outcomes of one partition.
     """
 
     __slots__ = (
@@ -108,7 +125,7 @@ class Outcome(Place):
         partition: int,
         base_timestamp: int,
         deltas: Sequence[int],
-        order: deque[Outcome],
+        order: ReportOrder,
     ) -> None:
         super().__init__(loop)
         self.topic = topic
@@ -148,7 +165,9 @@ class Outcome(Place):
         """Have `on_delivery` called with the fate of one record."""
         if self._reports is None:
             self._reports = []
-            self.order.append(self)
+            if self.order.reports is None:
+                self.order.reports = deque()
+            self.order.reports.append(self)
         self._reports.append((index, on_delivery))
 
     def succeed(self, base_offset: int, append_timestamp: int = NO_TIMESTAMP) -> None:
@@ -186,9 +205,11 @@ class Outcome(Place):
         self.done = True
         self.on_wanted = None
         # The callbacks first: whoever awaits, or flushes, finds them called.
-        order = self.order
-        while order and order[0].done:
-            self.loop.call_soon(order.popleft().run_reports)
+        reports = self.order.reports
+        while reports and reports[0].done:
+            self.loop.call_soon(reports.popleft().run_reports)
+        if not reports:
+            self.order.reports = None
         if self._entries:
             self.call_soon(self.take_entries())
         # The circle of whole and parts is cut here, so that an error nobody looked at is told of without the collector.

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from random import Random
@@ -31,7 +30,7 @@ from aioproducer.endings import closed_error, failed_error, is_bug
 from aioproducer.errors import FlushTimeoutError, KafkaError, Persisted, ProducerClosedError
 from aioproducer.models import Acks, Headers, Node
 from aioproducer.network.stream import Dialer
-from aioproducer.outcome import Countdown, OnDelivery, Outcome
+from aioproducer.outcome import Countdown, OnDelivery, Outcome, OwnOrder
 from aioproducer.protocol.messages.produce import NodeEndpoint
 from aioproducer.protocol.primitives import ZERO_UUID
 from aioproducer.records.codecs import Codec, codec
@@ -256,10 +255,10 @@ class Runtime:
     # What the parts tell each other
 
     def _new_outcome(self, queue: PartitionQueue, base_timestamp: int, deltas: Sequence[int]) -> Outcome:
-        return Outcome(self._loop, queue.topic, queue.partition, base_timestamp, deltas, queue.reports)
+        return Outcome(self._loop, queue.topic, queue.partition, base_timestamp, deltas, queue)
 
     def _refuse(self, topic: str, timestamps: Sequence[int]) -> Outcome:
-        return Outcome(self._loop, topic, -1, 0, timestamps, deque())
+        return Outcome(self._loop, topic, -1, 0, timestamps, OwnOrder())
 
     def _park(
         self,

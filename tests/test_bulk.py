@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -13,7 +12,7 @@ from aioproducer.bulk import ProducerRecord, send_all
 from aioproducer.delivery import Delivery
 from aioproducer.errors import ArgumentTypeError, BulkSendError, NotEnoughReplicasError, SerializationError
 from aioproducer.models import Headers
-from aioproducer.outcome import Outcome
+from aioproducer.outcome import Outcome, OwnOrder
 from tests.support.virtual_time import virtual_time
 
 
@@ -47,7 +46,7 @@ class Sends:
         number = len(self.sent)
         self.sent.append((topic, value, key, partition, headers, timestamp_ms))
         if number % 3 == 0:
-            outcome = Outcome(loop, topic, 0, 0, [0, 0, 0], deque())
+            outcome = Outcome(loop, topic, 0, 0, [0, 0, 0], OwnOrder())
             outcome.on_wanted = lambda: self.wanted.append(loop.time())
             loop.call_later(self._seconds, self._settle, outcome, number // 3)
             self._open.append((outcome, number // 3))

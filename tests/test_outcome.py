@@ -6,7 +6,6 @@ import asyncio
 import copy
 import gc
 import logging
-from collections import deque
 from contextvars import ContextVar, copy_context
 
 import pytest
@@ -14,17 +13,13 @@ import pytest
 from aioproducer import errors
 from aioproducer.errors import KafkaError, NotEnoughReplicasError, RecordTooLargeError
 from aioproducer.models import NO_OFFSET, RecordMetadata, TimestampType
-from aioproducer.outcome import Countdown, Outcome, Place
+from aioproducer.outcome import Countdown, Outcome, OwnOrder, Place
 from tests.support.batching import CollectingLoop
 from tests.support.virtual_time import virtual_time
 
 
-def outcome(
-    loop: asyncio.AbstractEventLoop | None = None, *, count: int = 3, order: deque[Outcome] | None = None
-) -> Outcome:
-    return Outcome(
-        loop or CollectingLoop(), "orders", 1, 1000, [7 * n for n in range(count)], deque() if order is None else order
-    )
+def outcome(loop: asyncio.AbstractEventLoop | None = None, *, count: int = 3, order: OwnOrder | None = None) -> Outcome:
+    return Outcome(loop or CollectingLoop(), "orders", 1, 1000, [7 * n for n in range(count)], order or OwnOrder())
 
 
 def test_each_record_has_its_own_offset_and_timestamp() -> None:
@@ -158,7 +153,7 @@ def test_waiting_is_told_to_the_batch() -> None:
 
 def test_reports_of_a_partition_come_in_the_order_of_the_sends() -> None:
     loop = CollectingLoop()
-    order: deque[Outcome] = deque()
+    order = OwnOrder()
     first, second, third = (outcome(loop, order=order) for _ in range(3))
     heard: list[tuple[object, object]] = []
     for number, batch in enumerate((first, second, third)):
@@ -174,13 +169,13 @@ def test_reports_of_a_partition_come_in_the_order_of_the_sends() -> None:
     assert [number for number, _ in heard] == [0, 0, 1, 1, 2, 2]
     assert [metadata.offset for _, metadata in heard if isinstance(metadata, RecordMetadata)] == [10, 12, 30, 32]
     assert [str(error) for _, error in heard[2:4]] == ["no", "no"]
-    assert not order
+    assert order.reports is None, "what is owed no more takes no memory"
 
 
 @pytest.mark.parametrize("raised", [ValueError("mine"), asyncio.CancelledError()])
 def test_an_on_delivery_that_raises_harms_nobody(raised: BaseException, caplog: pytest.LogCaptureFixture) -> None:
     loop = CollectingLoop()
-    order: deque[Outcome] = deque()
+    order = OwnOrder()
     first, second = outcome(loop, order=order), outcome(loop, order=order)
     heard: list[object] = []
 
@@ -275,7 +270,7 @@ def test_repr_says_the_state() -> None:
     assert repr(batch) == "<Outcome of 3 records to orders[1], pending>"
     batch.succeed(5)
     assert repr(batch) == "<Outcome of 3 records to orders[1], at 5>"
-    refused = Outcome(CollectingLoop(), "orders", -1, 0, [1], deque())
+    refused = Outcome(CollectingLoop(), "orders", -1, 0, [1], OwnOrder())
     refused.fail(KafkaError("no"))
     refused.error_of(0)
     assert repr(refused) == "<Outcome of 1 records to orders, failed: KafkaError('no')>"

@@ -137,10 +137,10 @@ class Accumulator:
             created_at=now,
         )
         if not self._strict_linger:
-            batch.outcome.on_wanted = queue.wanted
+            batch.outcome.on_wanted = partial(self.expedite, queue)
         queue.open = batch
         self._open[queue] = None
-        queue.batches.append(batch)
+        queue.add(batch)
         self.unsettled[batch] = None
         if self._linger <= 0:
             batch.urgent = True
@@ -206,21 +206,18 @@ class Accumulator:
         taken: list[Batch] = []
         size = 0
         for _ in range(len(node.ready)):
-            queue = node.ready.popleft()
-            queue.listed = False
+            queue = node.next_ready()
             if not self._is_ready(queue):
+                node.strike(queue)
                 continue
             batch = queue.batches[0]
             if taken and size + batch.wire_size > limit:
-                queue.listed = True
-                node.ready.appendleft(queue)
                 break
+            node.strike(queue)
             if batch is queue.open:
                 self._close(batch)
-            queue.batches.popleft()
             batch.move(State.IN_FLIGHT)
-            queue.taken[batch] = None
-            queue.in_flight += 1
+            queue.take()
             self._gate.stamp(batch)
             size += batch.wire_size
             taken.append(batch)
@@ -232,8 +229,7 @@ class Accumulator:
 
     def answered(self, batch: Batch) -> None:
         """A sender has no more to do with the batch: answered, or its connection is over."""
-        del batch.queue.taken[batch]
-        batch.queue.in_flight -= 1
+        batch.queue.release(batch)
 
     def requeue(self, batch: Batch, retry_at: float) -> None:
         """Queue a batch to be sent again, not before `retry_at`."""
@@ -254,7 +250,7 @@ class Accumulator:
         if batch.state is State.OPEN:
             self._close(batch)
         if batch.state is State.QUEUED:
-            batch.queue.batches.remove(batch)
+            batch.queue.drop(batch)
         self.unsettled.pop(batch, None)
         batch.move(State.SETTLED)
         batch.records = None
@@ -310,7 +306,6 @@ class Accumulator:
 
     def new_queue(self, topic: str, partition: int, leader: int) -> PartitionQueue:
         queue = PartitionQueue(topic, partition)
-        queue.wanted = partial(self.expedite, queue)
         self.lead(queue, leader)
         return queue
 
@@ -321,16 +316,15 @@ class Accumulator:
         if leader == queue.leader:
             return
         if queue.listed and queue.node is not None:
-            queue.node.ready.remove(queue)
+            queue.node.strike(queue)
         queue.leader = leader
         queue.accepted_by = None
         queue.node = None if leader == NO_LEADER else self._node(leader)
-        queue.listed = False
         queue.timer_at = None
         queue.retry_at = 0.0
         self._arm(queue)
         self._look(queue)
-        if leader != NO_LEADER and (queue.batches or queue.in_flight):
+        if leader != NO_LEADER and not queue.idle:
             self._on_moved(queue)
 
     def look_again(self, queue: PartitionQueue) -> None:

@@ -7,7 +7,7 @@ What counts as ready is the accumulator's rule.
 
 from __future__ import annotations
 
-from collections import deque
+from collections import OrderedDict
 from collections.abc import Callable
 from heapq import heappop, heappush
 from itertools import count
@@ -20,7 +20,7 @@ def _nobody() -> None:
 
 
 class NodeQueue:
-    """`ready` is served from the left and refilled at the right, which is fair among the partitions. `wake` is called
+    """`ready` is served from its begin and refilled at its end, which is fair among the partitions. `wake` is called
     when there is something new to look at: a partition became ready, or the next timer moved forward.
     """
 
@@ -29,7 +29,7 @@ class NodeQueue:
     def __init__(self, node_id: int) -> None:
         self.node_id = node_id
         self.drained_at = 0.0
-        self.ready: deque[PartitionQueue] = deque()
+        self.ready: OrderedDict[PartitionQueue, None] = OrderedDict()
         self.wake: Callable[[], None] = _nobody
         self._timers: list[tuple[float, int, PartitionQueue]] = []
         self._numbers = count()
@@ -51,9 +51,18 @@ class NodeQueue:
     def put(self, queue: PartitionQueue) -> None:
         """List a partition as ready, at the end."""
         queue.listed = True
-        self.ready.append(queue)
+        self.ready[queue] = None
         if len(self.ready) == 1:
             self.wake()
+
+    def next_ready(self) -> PartitionQueue:
+        """The ready partition whose turn it is. It stays listed."""
+        return next(iter(self.ready))
+
+    def strike(self, queue: PartitionQueue) -> None:
+        """Take a partition off the ready ones."""
+        queue.listed = False
+        del self.ready[queue]
 
     def look_at(self, queue: PartitionQueue, when: float) -> None:
         """Have this partition looked at again at `when`, or before if it has a timer that comes first."""

@@ -7,38 +7,41 @@ it.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from aioproducer.batching.batch import Batch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from aioproducer.batching.node_queue import NodeQueue
     from aioproducer.outcome import Outcome
 
 NO_LEADER = -1
 NO_GAP = -1
 
+_NOTHING_TAKEN: Mapping[Batch, None] = MappingProxyType({})
+
 
 class PartitionQueue:
-    """`batches` are those that no sender has, oldest first; `open` is the last of them while it takes records.
+    """Thousands may be idle, so one that has nothing to do holds no container of its own.
 
-    taken: the batches that senders have; in_flight: how many. listed: it stands in its node's `ready`. retry_at: not
-    before this time (loop seconds), 0 for at once. timer_at: when its node looks at it again, None without a timer.
-    sealed: how many records have been in its batches, but for the open one. reports: the outcomes that owe
-    `on_delivery` calls, in call order. wanted: is called when somebody waits for the open batch. For the gate:
-    accepted_by, the leader that acknowledged a batch since it became leader, None before it has; places, how many
-    batches got a sequence; identity, the (producer id, epoch) that `next_sequence` counts for; gap, the number of the
-    youngest batch that was given up with a sequence of that identity, NO_GAP without one.
+    leader: NO_LEADER if there is none; node: what that broker has to be sent. open: the last of the `batches` while it
+    takes records; sealed: how many records have been in the batches, but for the open one. listed: it stands in its
+    node's ready ones. retry_at: not before this time (loop seconds), 0 for at once. timer_at: when its node looks at it
+    again, None without a timer. reports: the outcomes that owe `on_delivery` calls, in call order.
+
+    For the gate: accepted_by, the leader that acknowledged a batch since it became leader, None before it has; places,
+    how many batches got a sequence; identity, the (producer id, epoch) that `next_sequence` counts for; gap, the number
+    of the youngest batch that was given up with a sequence of that identity, NO_GAP without one.
     """
 
     __slots__ = (
+        "_batches",
+        "_taken",
         "accepted_by",
-        "batches",
         "gap",
         "identity",
-        "in_flight",
         "leader",
         "listed",
         "next_sequence",
@@ -49,10 +52,8 @@ class PartitionQueue:
         "reports",
         "retry_at",
         "sealed",
-        "taken",
         "timer_at",
         "topic",
-        "wanted",
     )
 
     def __init__(self, topic: str, partition: int) -> None:
@@ -60,17 +61,15 @@ class PartitionQueue:
         self.partition = partition
         self.leader = NO_LEADER
         self.node: NodeQueue | None = None
-        self.batches: deque[Batch] = deque()
+        self._batches: deque[Batch] | None = None
+        self._taken: dict[Batch, None] | None = None
         self.open: Batch | None = None
         self.sealed = 0
-        self.taken: dict[Batch, None] = {}
-        self.in_flight = 0
         self.accepted_by: int | None = None
+        self.reports: deque[Outcome] | None = None
         self.retry_at = 0.0
         self.listed = False
         self.timer_at: float | None = None
-        self.reports: deque[Outcome] = deque()
-        self.wanted: Callable[[], None] | None = None
         self.identity: tuple[int, int] | None = None
         self.next_sequence = 0
         self.places = 0
@@ -81,6 +80,26 @@ class PartitionQueue:
             f"<PartitionQueue {self.topic}[{self.partition}]: {len(self.batches)} batches queued, "
             f"{self.in_flight} in flight, leader {self.leader}>"
         )
+
+    @property
+    def batches(self) -> Sequence[Batch]:
+        """Those that no sender has, oldest first."""
+        return self._batches or ()
+
+    @property
+    def taken(self) -> Mapping[Batch, None]:
+        """Those that senders have, in the order in which they were taken."""
+        return self._taken or _NOTHING_TAKEN
+
+    @property
+    def in_flight(self) -> int:
+        """How many batches senders have."""
+        return len(self._taken) if self._taken else 0
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing of it is on its way."""
+        return not self._batches and not self._taken
 
     @property
     def buffered(self) -> int:
@@ -96,12 +115,44 @@ class PartitionQueue:
             return False
         return now - max(self.node.drained_at, head.created_at) > patience
 
+    def add(self, batch: Batch) -> None:
+        """Queue the youngest batch."""
+        if self._batches is None:
+            self._batches = deque()
+        self._batches.append(batch)
+
+    def take(self) -> Batch:
+        """Give the oldest batch to a sender, until `release`."""
+        assert self._batches is not None
+        batch = self._batches.popleft()
+        if not self._batches:
+            self._batches = None
+        if self._taken is None:
+            self._taken = {}
+        self._taken[batch] = None
+        return batch
+
+    def release(self, batch: Batch) -> None:
+        """The sender has no more to do with it."""
+        assert self._taken is not None
+        del self._taken[batch]
+        if not self._taken:
+            self._taken = None
+
     def put_back(self, batch: Batch) -> None:
         """Queue a batch again where it belongs: before everything younger."""
-        batches = self.batches
+        if self._batches is None:
+            self._batches = deque()
         position = 0
-        for other in batches:
+        for other in self._batches:
             if other.number > batch.number:
                 break
             position += 1
-        batches.insert(position, batch)
+        self._batches.insert(position, batch)
+
+    def drop(self, batch: Batch) -> None:
+        """Take a batch that is over out of the queue."""
+        assert self._batches is not None
+        self._batches.remove(batch)
+        if not self._batches:
+            self._batches = None

@@ -148,7 +148,7 @@ class Topic:
         """Whether records of it are on their way."""
         if self.parked or self.in_line:
             return True
-        return any(queue is not None and (queue.batches or queue.in_flight) for queue in self._queues)
+        return any(queue is not None and not queue.idle for queue in self._queues)
 
     def knows(self, partition: int | None) -> bool:
         """Whether a record for this partition, None for any, can go on."""

@@ -27,6 +27,11 @@ def test_ready_ones_are_served_in_turn_and_wake_once() -> None:
         assert queue.listed
     assert list(node.ready) == queues
     assert len(wakes) == 1
+    assert node.next_ready() is queues[0]
+    node.strike(queues[0])
+    assert not queues[0].listed
+    node.put(queues[0])
+    assert list(node.ready) == [queues[1], queues[0]]
 
 
 def test_timers_come_in_the_order_of_time() -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sized
+
 from hypothesis import given
 from hypothesis import strategies as st
 
+from aioproducer.batching.partition_queue import PartitionQueue
 from tests.support.batching import Core
 
 
@@ -19,10 +22,28 @@ def test_batches_are_put_back_in_order(back: list[int], taken: int) -> None:
     batches = list(queue.batches)
     removed = [batches[number] for number in back if number < taken]
     for batch in removed:
-        queue.batches.remove(batch)
+        queue.drop(batch)
     for batch in removed:
         queue.put_back(batch)
     assert list(queue.batches) == batches
+
+
+def test_an_idle_queue_holds_no_container() -> None:
+    core = Core()
+    core.know("orders", 0)
+    queue = core.queue()
+    heard: list[object] = []
+    core.send(on_delivery=lambda metadata, _error: heard.append(metadata))
+    (batch,) = queue.batches
+    assert (queue.idle, queue.in_flight, queue.reports is None) == (False, 0, False)
+    core.accumulator.seal(queue)
+    assert core.drain() == [batch]
+    assert (queue.idle, queue.in_flight, list(queue.taken), list(queue.batches)) == (False, 1, [batch], [])
+    core.acknowledge(batch)
+    core.loop.turn()
+    assert (queue.idle, queue.in_flight, len(heard)) == (True, 0, 1)
+    held = [getattr(queue, name) for name in PartitionQueue.__slots__]
+    assert not any(isinstance(each, Sized) and not isinstance(each, str | tuple) for each in held)
 
 
 def test_repr_says_the_state() -> None:

@@ -62,7 +62,7 @@ class Bench:
             compressing=compressing,
             gate=self.sequencer,
             new_outcome=lambda queue, base, deltas: Outcome(
-                self.loop, queue.topic, queue.partition, base, deltas, queue.reports
+                self.loop, queue.topic, queue.partition, base, deltas, queue
             ),
             on_node=self.nodes.append,
             on_moved=self.moved.append,

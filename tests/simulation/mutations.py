@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from copy import copy
 from typing import Any, NamedTuple
 
 from aioproducer.batching.accumulator import Accumulator
@@ -94,8 +95,13 @@ def _byte_kept(right: Any) -> Any:
 
 def _behind_younger(right: Any) -> Any:
     def put_back(self: PartitionQueue, batch: Batch) -> None:
-        position = len(self.batches) - (self.open is not None)
-        self.batches.insert(position, batch)
+        # In front of the open batch alone, which has to stay the last.
+        newest = self.open
+        if newest is not None:
+            self.drop(newest)
+        self.add(batch)
+        if newest is not None:
+            self.add(newest)
 
     return put_back
 
@@ -169,7 +175,7 @@ def _early_flush(right: Any) -> Any:
 
 def _eager_reports(right: Any) -> Any:
     def settle(self: Outcome) -> None:
-        if self in self.order:
+        if self in (self.order.reports or ()):
             self.loop.call_soon(self.run_reports)
         right(self)
 
@@ -223,7 +229,8 @@ def _slot_kept(right: Any) -> Any:
     def lost(self: Settlement, batches: Any, error: Any, node_id: int, now: float) -> None:
         right(self, batches, error, node_id, now)
         for batch in batches:
-            batch.queue.in_flight += 1
+            queue = batch.queue
+            object.__setattr__(queue, "_taken", {**queue.taken, copy(batch): None})
 
     return lost
 

@@ -6,7 +6,6 @@ Whoever uses it says what time it is, takes batches out, and settles them.
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Callable, Sequence
 from contextvars import Context
 from typing import TYPE_CHECKING, Any, TypeVarTuple, Unpack
@@ -19,7 +18,7 @@ from aioproducer.batching.partition_queue import PartitionQueue
 from aioproducer.batching.topic import Layout, Placement
 from aioproducer.delivery import Delivery, Parked
 from aioproducer.models import Headers
-from aioproducer.outcome import OnDelivery, Outcome
+from aioproducer.outcome import OnDelivery, Outcome, OwnOrder
 from aioproducer.partitioning.base import Partitioner
 
 Ts = TypeVarTuple("Ts")
@@ -180,10 +179,10 @@ class Core:
         self.intake.advance(self.now)
 
     def _new_outcome(self, queue: PartitionQueue, base_timestamp: int, deltas: Sequence[int]) -> Outcome:
-        return Outcome(self.loop, queue.topic, queue.partition, base_timestamp, deltas, queue.reports)
+        return Outcome(self.loop, queue.topic, queue.partition, base_timestamp, deltas, queue)
 
     def _refuse(self, topic: str, timestamps: Sequence[int]) -> Outcome:
-        return Outcome(self.loop, topic, -1, 0, timestamps, deque())
+        return Outcome(self.loop, topic, -1, 0, timestamps, OwnOrder())
 
     def _park(
         self,

@@ -11,7 +11,9 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias, cast
 
 import pytest
+from confluent_kafka import KafkaError, KafkaException
 
+from tests.support import admin
 from tests.support.foreign import ForeignRecord, read_all_async
 from tests.support.pool import ClusterPool, Kind
 from tests.support.rdkafka_mock import RdKafkaMock
@@ -33,6 +35,8 @@ Capability: TypeAlias = Literal[
     "many-brokers",  # has three brokers, so partitions have different leaders
     "zstd",  # takes batches of that codec
     "moves-leaders",  # a partition's leader can be moved while the broker that led it lives
+    "changing-topics",  # a topic can be deleted, made again and widened
+    "restarts",  # its brokers can be killed and come back, on other ports too
     "kafka-python",  # can be read by kafka-python's consumer
 ]
 
@@ -46,6 +50,8 @@ _EVERY_REAL: frozenset[Capability] = frozenset(
         "record-validation",
         "zstd",
         "kafka-python",
+        "changing-topics",
+        "restarts",
     }
 )
 _FROM_4_0: frozenset[Capability] = frozenset({"topic-ids", "new-leader-hints"})
@@ -80,6 +86,27 @@ class BrokerUnderTest(Protocol):
     async def move_leader(self, topic: str, partition: int, to: int) -> None:
         """Make broker `to` the leader while the old one lives; only with `moves-leaders`."""
 
+    async def delete_topic(self, name: str) -> None:
+        """Delete it, and return when the cluster has said so; only with `changing-topics`, as the next two."""
+
+    async def make_again(self, name: str, partitions: int) -> None:
+        """Create it; if a broker has done that already, for it was asked for, give it as many partitions."""
+
+    async def add_partitions(self, name: str, total: int) -> None:
+        """Widen it, and wait until each partition has a leader."""
+
+    async def leader(self, topic: str, partition: int = 0) -> int:
+        """The id of the broker that leads it; only with `restarts`, as those that follow."""
+
+    def address(self, node_id: int) -> str:
+        """`host:port` of one broker."""
+
+    async def kill(self, *node_ids: int) -> None:
+        """End these brokers without good-bye. The cluster notices it, now or within seconds."""
+
+    async def bring_back(self, *node_ids: int, other_ports: bool = False) -> None:
+        """Start what was killed, and wait until it serves. `bootstrap` is up to date afterwards."""
+
 
 class _Broker:
     """What all of them share."""
@@ -105,7 +132,31 @@ class _Broker:
         return await read_all_async(self.bootstrap, topic, expected, timeout)
 
     async def move_leader(self, topic: str, partition: int, to: int) -> None:
-        raise NotImplementedError(f"{self.name} does not move leaders: ask for `moves-leaders` first")
+        raise self._can_not("moves-leaders")
+
+    async def delete_topic(self, name: str) -> None:
+        raise self._can_not("changing-topics")
+
+    async def make_again(self, name: str, partitions: int) -> None:
+        raise self._can_not("changing-topics")
+
+    async def add_partitions(self, name: str, total: int) -> None:
+        raise self._can_not("changing-topics")
+
+    async def leader(self, topic: str, partition: int = 0) -> int:
+        raise self._can_not("restarts")
+
+    def address(self, node_id: int) -> str:
+        raise self._can_not("restarts")
+
+    async def kill(self, *node_ids: int) -> None:
+        raise self._can_not("restarts")
+
+    async def bring_back(self, *node_ids: int, other_ports: bool = False) -> None:
+        raise self._can_not("restarts")
+
+    def _can_not(self, capability: Capability) -> NotImplementedError:
+        return NotImplementedError(f"{self.name} can not do that: ask for `{capability}` first")
 
 
 class RealBroker(_Broker):
@@ -122,6 +173,38 @@ class RealBroker(_Broker):
         self, name: str, partitions: int = 1, replicas: int | None = None, **configs: str | int | bool
     ) -> None:
         await asyncio.to_thread(self.cluster.create_topic, name, partitions, replicas, **configs)
+
+    async def delete_topic(self, name: str) -> None:
+        await asyncio.to_thread(admin.delete_topic, self.bootstrap, name, wait=False)
+
+    async def make_again(self, name: str, partitions: int) -> None:
+        try:
+            await self.create_topic(name, partitions)
+        except KafkaException as error:
+            if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                raise
+            if len(await asyncio.to_thread(admin.describe_topic, self.bootstrap, name)) < partitions:
+                await self.add_partitions(name, partitions)
+
+    async def add_partitions(self, name: str, total: int) -> None:
+        await asyncio.to_thread(admin.add_partitions, self.bootstrap, name, total)
+
+    async def leader(self, topic: str, partition: int = 0) -> int:
+        return await asyncio.to_thread(self.cluster.leader, topic, partition)
+
+    def address(self, node_id: int) -> str:
+        return self.cluster.address(node_id)
+
+    async def kill(self, *node_ids: int) -> None:
+        for node_id in node_ids:
+            await asyncio.to_thread(self.cluster.kill, node_id)
+
+    async def bring_back(self, *node_ids: int, other_ports: bool = False) -> None:
+        for node_id in node_ids:
+            # None gets ready before most of them are there.
+            await asyncio.to_thread(self.cluster.restart, node_id, wait=False, other_port=other_ports)
+        await asyncio.to_thread(self.cluster.wait_ready)
+        self.bootstrap = self.cluster.bootstrap
 
 
 class MockBroker(_Broker):
@@ -163,6 +246,36 @@ class EmbeddedBroker(_Broker):
 
     async def move_leader(self, topic: str, partition: int, to: int) -> None:
         self.cluster.move_leader(topic, partition, to)
+
+    async def delete_topic(self, name: str) -> None:
+        self.cluster.delete_topic(name)
+
+    async def make_again(self, name: str, partitions: int) -> None:
+        # As slow as a real one, so that whoever asks for it meanwhile is the one who has it created.
+        await asyncio.sleep(0.05)
+        if name not in self.cluster.topics():
+            self.cluster.create_topic(name, partitions=partitions, replication_factor=self.size)
+        elif self.cluster.topics()[name] < partitions:
+            await self.add_partitions(name, partitions)
+
+    async def add_partitions(self, name: str, total: int) -> None:
+        self.cluster.add_partitions(name, total)
+
+    async def leader(self, topic: str, partition: int = 0) -> int:
+        return self.cluster.leader(topic, partition)
+
+    def address(self, node_id: int) -> str:
+        host, port = self.cluster.address(node_id)
+        return f"{host}:{port}"
+
+    async def kill(self, *node_ids: int) -> None:
+        for node_id in node_ids:
+            await self.cluster.stop_broker(node_id)
+
+    async def bring_back(self, *node_ids: int, other_ports: bool = False) -> None:
+        for node_id in node_ids:
+            await self.cluster.start_broker(node_id, port=0 if other_ports else None)
+        self.bootstrap = self.cluster.bootstrap_servers
 
 
 NAMES: tuple[str, ...] = ("embedded-1", "embedded-3", "rdkafka-mock", *(kind.label for kind in Kind))

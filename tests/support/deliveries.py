@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Callable
 from typing import Any
 
 from aioproducer.delivery import Delivery, Parked
 from aioproducer.errors import NotEnoughReplicasError
 from aioproducer.models import RecordMetadata
-from aioproducer.outcome import Outcome
+from aioproducer.outcome import Outcome, OwnOrder
 
 
 class Batch:
     """An outcome on the running loop, and the deliveries of its records."""
 
     def __init__(self, count: int = 3, topic: str = "orders") -> None:
-        self.outcome = Outcome(asyncio.get_running_loop(), topic, 0, 1000, [0] * count, deque())
+        self.outcome = Outcome(asyncio.get_running_loop(), topic, 0, 1000, [0] * count, OwnOrder())
         self.deliveries = [Delivery(self.outcome, index) for index in range(count)]
 
     def after(self, seconds: float, settle: Callable[[], None]) -> None:
