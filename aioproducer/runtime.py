@@ -295,7 +295,9 @@ class Runtime:
         topic = view.topics.get(name)
         if topic is not None and topic.partitions:
             brokers = view.brokers
-            leaders = [p.leader if p.leader in brokers else NO_LEADER for p in topic.partitions]
+            leaders: Sequence[int] = topic.partitions.leaders
+            if not brokers.keys() >= set(leaders):
+                leaders = [leader if leader in brokers else NO_LEADER for leader in leaders]
             near: Sequence[int] = ()
             if self.config.partitioner_rack_aware:
                 rack = self.config.client_rack

@@ -41,7 +41,8 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("serializers", "delivery", "telemetry"),
     ("outcome",),
     ("models",),
-    ("errors", "version"),
+    ("slices",),
+    ("errors", "version", "work"),
 )
 
 # Rooms beside the layers: all that they may import.
@@ -56,6 +57,7 @@ MAY_IMPORT_ANYTHING = frozenset({"__main__", "cli"})
 DECIDES = (
     "models",
     "errors",
+    "work",
     "arguments",
     "serializers",
     "config",

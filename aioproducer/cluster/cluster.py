@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Iterable, Sequence, Set
+from collections.abc import Callable, Iterable, Sequence
 from random import Random
 from typing import TypeVar
 
@@ -19,6 +19,7 @@ from aioproducer.cluster.bootstrap import canonical_addresses, seed_nodes, start
 from aioproducer.cluster.connector import Connector
 from aioproducer.cluster.control import ControlPlane
 from aioproducer.cluster.links import BrokerLink, LinkPolicy
+from aioproducer.cluster.listeners import Listeners, OnChange
 from aioproducer.cluster.metadata import Metadata
 from aioproducer.cluster.resolve import CanonicalName, Resolve, canonical_name, resolve_host
 from aioproducer.cluster.view import ClusterView
@@ -37,6 +38,8 @@ from aioproducer.network.stream import Dialer, Spawn
 from aioproducer.protocol.error_codes import broker_error
 from aioproducer.protocol.messages.metadata import MetadataRequest, MetadataResponse
 from aioproducer.protocol.schema import Request, Response, api_name
+from aioproducer.slices import in_slices
+from aioproducer.work import at_once
 
 _log = logging.getLogger("aioproducer")
 
@@ -96,9 +99,8 @@ class Cluster:
             random=random,
         )
         self._links: dict[int, BrokerLink] = {}
-        self._callbacks: list[Callable[[Collection[str]], None]] = []
+        self._listeners = Listeners()
         self._wake = asyncio.Event()
-        self._told_of: Set[int] = frozenset()
         self._started = asyncio.Event()
         self._without_since: float | None = None  # since when metadata has been asked for in vain
         self._complained = False
@@ -112,9 +114,11 @@ class Cluster:
     def view(self) -> ClusterView:
         return self._metadata.view
 
-    def on_change(self, callback: Callable[[Collection[str]], None]) -> None:
-        """Calls `callback` after each metadata answer with the names of the topics that look different, maybe none."""
-        self._callbacks.append(callback)
+    def on_change(self, callback: OnChange) -> None:
+        """Calls `callback` after each metadata answer with the names of the topics that look different, maybe none; if
+        they are many, with some at a time.
+        """
+        self._listeners.add(callback)
 
     def want(self, topic: str) -> None:
         """Tracks a topic and marks it as used. One that is new is asked for at the end of the loop's turn, with all
@@ -149,7 +153,7 @@ class Cluster:
         if not self._metadata.update_leader(topic, partition, leader_id, leader_epoch, endpoint):
             return False
         self._know_brokers()
-        self._tell((topic,))
+        at_once(self._listeners.tell(self.view, (topic,)))
         return True
 
     def link(self, node_id: int) -> BrokerLink:
@@ -194,7 +198,7 @@ class Cluster:
                 cause = next(reversed(failures.values()), None)
                 raise start_timeout(self._control.seeds or self._listed(), failures, timeout) from cause
             raise
-        self._apply(response, version)
+        await self._apply(response, version)
         self._started.set()
 
     async def run(self) -> None:
@@ -279,7 +283,7 @@ class Cluster:
             self._metadata.failed(self._clock())
             raise
         else:
-            self._apply(response, version)
+            await self._apply(response, version)
 
     async def _exchange(self, request: MetadataRequest) -> tuple[MetadataResponse, int]:
         established = self._control.established()
@@ -307,9 +311,10 @@ class Cluster:
             raise error
         return response, version
 
-    def _apply(self, response: MetadataResponse, version: int) -> None:
+    async def _apply(self, response: MetadataResponse, version: int) -> None:
+        """Takes an answer over and tells of it, both in slices: records go on being sent meanwhile."""
         before = self.view.cluster_id
-        changed = self._metadata.apply(response, version, self._clock())
+        changed = await in_slices(self._metadata.apply(response, version, self._clock()))
         after = self.view.cluster_id
         if None not in (before, after) and before != after:
             _log.warning("cluster %s answers where cluster %s did; records go there from now on", after, before)
@@ -318,7 +323,7 @@ class Cluster:
             self._complained = False
         self._without_since = None
         self._know_brokers()
-        self._tell(changed)
+        await in_slices(self._listeners.tell(self.view, changed))
 
     def _know_brokers(self) -> None:
         brokers = self.view.brokers
@@ -326,16 +331,6 @@ class Cluster:
         for node_id, link in tuple(self._links.items()):
             if node_id in brokers:
                 link.update(brokers[node_id])
-
-    def _tell(self, changed: Collection[str]) -> None:
-        view = self.view
-        # A topic that nothing was said about looks different too, if the leader of a partition has come or gone.
-        moved = view.brokers.keys() ^ self._told_of
-        self._told_of = view.brokers.keys()
-        # In an order that does not depend on the interpreter's hashes: the same run is the same again.
-        names = sorted(view.led_by(moved).union(changed)) if moved else sorted(changed)
-        for callback in self._callbacks:
-            callback(names)
 
     def _patience(self, now: float) -> float | None:
         """For how long a refresh may go on before everything starts over; None for ever."""

@@ -13,6 +13,7 @@ Times are seconds of the loop. What an answer means is `answer`; who is asked, a
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import NamedTuple
 
 from aioproducer.cluster.answer import merge, with_leader, without
 from aioproducer.cluster.backoff import ExponentialBackoff
@@ -20,6 +21,7 @@ from aioproducer.cluster.view import ClusterView
 from aioproducer.models import Node
 from aioproducer.protocol.error_codes import error_code
 from aioproducer.protocol.messages.metadata import MetadataRequest, MetadataRequestTopic, MetadataResponse
+from aioproducer.work import Work
 
 _SHORTEST_PAUSE = 0.02  # also where retry_backoff_ms is 0: brokers are not to be asked in a busy loop
 
@@ -54,6 +56,7 @@ class Metadata:
         self._again: dict[str, None] = {}  # to be asked for again
         self._all = True  # whether everything is to be asked for
         self._asked: _Asked | None = None
+        self._named: list[_Named] = []  # since the answer is being merged
         self._expires_at = 0.0
         self._not_before = 0.0
         self._new_not_before = 0.0
@@ -125,16 +128,20 @@ class Metadata:
             allow_auto_topic_creation=self._create_topics,
         )
 
-    def apply(self, response: MetadataResponse, version: int, now: float) -> frozenset[str]:
-        """Takes over the answer to the request under way; returns the topics that look different now, or are refused.
+    def apply(self, response: MetadataResponse, version: int, now: float) -> Work[frozenset[str]]:
+        """Takes over the answer to the request under way, step by step; the topics that look different then, or are
+        refused. Until it has come to its end the view is the old one, and no other request is due.
 
         An answer with an error of its own, or without brokers, is none: `failed` is for these.
         """
         asked = self._asked or _Asked((), everything=False, new=False, due=True)
-        self._asked = None
         before = self.view.cluster_id
-        merged = merge(self.view, response, version=version, asked=asked.topics)
+        self._named = []
+        merged = yield from merge(self.view, response, version=version, asked=asked.topics)
+        self._asked = None
         self.view = merged.view
+        for named in self._named:
+            self.view = with_leader(self.view, *named) or self.view
         for name in asked.topics:
             if name in self._tracked:
                 self._tracked[name].answered = True
@@ -173,10 +180,13 @@ class Metadata:
         self, topic: str, partition: int, leader_id: int, leader_epoch: int, endpoint: Node | None
     ) -> bool:
         """A produce answer named a new leader (KIP-951). Returns whether that was news."""
-        view = with_leader(self.view, topic, partition, leader_id, leader_epoch, endpoint)
+        named = _Named(topic, partition, leader_id, leader_epoch, endpoint)
+        view = with_leader(self.view, *named)
         if view is None:
             return False
         self.view = view
+        if self._asked is not None:
+            self._named.append(named)
         return True
 
     def _ask_again(self, topics: Iterable[str], now: float) -> bool:
@@ -230,6 +240,16 @@ class _Tracked:
     def __init__(self, expires_at: float) -> None:
         self.expires_at = expires_at
         self.answered = False
+
+
+class _Named(NamedTuple):
+    """A leader that a produce answer named, as `with_leader` takes it."""
+
+    topic: str
+    partition: int
+    leader_id: int
+    leader_epoch: int
+    endpoint: Node | None
 
 
 class _Asked:

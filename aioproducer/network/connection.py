@@ -2,6 +2,7 @@
 
 1. Every request gets exactly one answer or one error, in the order of the requests.
 2. An answer is handled where its bytes arrive: all answers of a chunk in one go, without a turn of the loop between.
+   But whoever awaits `call` decodes it himself, a large one in slices, so that nobody else waits for that.
 3. Whatever ends the connection (the peer, a wrong answer, a request's time-out, `close`) ends it for all requests.
 4. One timer, for the earliest deadline; one task, which reads.
 
@@ -15,7 +16,8 @@ import os
 import socket
 from collections import deque
 from collections.abc import Callable
-from typing import TypeAlias, TypeVar
+from operator import attrgetter
+from typing import Any, TypeAlias, TypeVar
 
 from aioproducer.configuration.addresses import Address
 from aioproducer.errors import (
@@ -28,11 +30,13 @@ from aioproducer.errors import (
 )
 from aioproducer.network.framing import FrameReader
 from aioproducer.network.handshake import negotiate
+from aioproducer.network.pending import OpenBody, Pending, decoded, undecoded
 from aioproducer.network.stream import Dialer, Spawn, Stream
 from aioproducer.network.throttle import throttle_seconds
 from aioproducer.protocol.headers import decode_response_header, encode_request
 from aioproducer.protocol.schema import Request, Response, api_name
 from aioproducer.protocol.versions import BrokerVersions
+from aioproducer.slices import in_slices
 
 _T = TypeVar("_T")
 
@@ -40,6 +44,9 @@ OnAnswer: TypeAlias = Callable[[Response | KafkaError], None]
 
 # Java's client keeps the ids above for its authentication requests, and some brokers' logs and proxies tell them apart.
 _LAST_CORRELATION_ID = 2147483639
+
+# Bytes of an answer that are decoded in a millisecond or two.
+_LARGE = 16 * 1024
 
 
 async def open_connection(
@@ -143,7 +150,7 @@ class Connection:
         self._client_id = client_id
         self._clock = clock
         self._next_id = 2  # 0 and 1 belong to the handshake
-        self._pending: deque[_Pending] = deque()
+        self._pending: deque[Pending[Any]] = deque()
         self._error: KafkaError | None = None
         self._bug: BaseException | None = None
         self._on_close: list[Callable[[KafkaError], None]] = []
@@ -192,13 +199,7 @@ class Connection:
         if self._error is not None:
             asyncio.get_running_loop().call_soon(on_answer, self._error)
             return
-        correlation_id = self._write(request, version)
-        deadline = self.last_used + timeout
-        if self.throttled_until > self.last_used:
-            deadline += self.throttled_until - self.last_used
-        self._pending.append(_Pending(type(request), version, correlation_id, on_answer, deadline))
-        if self._timer is None or deadline < self._timer_at:
-            self._arm(deadline)
+        self._expect(request, version, decoded, on_answer, timeout)
 
     def send_unanswered(self, request: Request, version: int) -> None:
         """Writes a request that the broker does not answer: Produce with acks=0. Raises as `send`, and `error`."""
@@ -211,10 +212,12 @@ class Connection:
 
         Raises UnsupportedVersionError, what `Message.encode` raises, and what ends the connection.
         """
+        if self._error is not None:
+            raise self._error
         version = self.versions.pick(type(request), at_most)
-        answer: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
 
-        def settle(outcome: Response | KafkaError) -> None:
+        def settle(outcome: bytes | KafkaError) -> None:
             if answer.done():
                 return
             if isinstance(outcome, KafkaError):
@@ -222,8 +225,19 @@ class Connection:
             else:
                 answer.set_result(outcome)
 
-        self.send(request, version, settle, timeout=timeout)
-        return await answer
+        self._expect(request, version, undecoded, settle, timeout)
+        body = await answer
+        try:
+            if len(body) < _LARGE:
+                response = decoded(type(request), version, body)
+            else:
+                response = await in_slices(type(request).response.decode_in_steps(body, version, exact=False))
+        except ProtocolError as error:
+            _put_name(error, self.name)
+            self.close(error)
+            raise
+        self.throttle(throttle_seconds(response, version))
+        return response
 
     async def drain(self) -> None:
         """Returns when all that was written is in the kernel's hands. Raises what ends the connection before."""
@@ -268,6 +282,23 @@ class Connection:
         if self._reader is not None and self._reader is not asyncio.current_task():
             await asyncio.wait([self._reader])
         await self._stream.wait_closed()
+
+    def _expect(
+        self,
+        request: Request,
+        version: int,
+        open_body: OpenBody[_T],
+        on_answer: Callable[[_T | KafkaError], None],
+        timeout: float,
+    ) -> None:
+        """Writes the request, and has `on_answer` called with what `open_body` makes of the answer."""
+        correlation_id = self._write(request, version)
+        deadline = self.last_used + timeout
+        if self.throttled_until > self.last_used:
+            deadline += self.throttled_until - self.last_used
+        self._pending.append(Pending(type(request), version, correlation_id, open_body, on_answer, deadline))
+        if self._timer is None or deadline < self._timer_at:
+            self._arm(deadline)
 
     def _write(self, request: Request, version: int) -> int:
         correlation_id = self._next_id
@@ -315,14 +346,13 @@ class Connection:
                 f"it answered request {correlation_id} where the answer to {pending.correlation_id} "
                 f"({api_name(pending.request_type)}) was due; the connection can not be trusted and is closed"
             )
-        # Not exact: some brokers, librdkafka's mock among them, write more than the schema has.
-        response = pending.request_type.response.decode(body, pending.version, exact=False)
+        answer = pending.open_body(pending.request_type, pending.version, body)
         self._pending.popleft()
         self.answered += 1
         self.last_used = self._clock()
-        if seconds := throttle_seconds(response, pending.version):
+        if isinstance(answer, Response) and (seconds := throttle_seconds(answer, pending.version)):
             self.throttle(seconds)
-        self._tell(pending.on_answer, response)
+        self._tell(pending.on_answer, answer)
 
     def _arm(self, deadline: float) -> None:
         if self._timer is not None:
@@ -335,7 +365,7 @@ class Connection:
         self._timer = None
         if not self._pending:
             return
-        late = min(self._pending, key=_deadline_of)
+        late = min(self._pending, key=attrgetter("deadline"))
         if late.deadline > self._clock():
             self._arm(late.deadline)
             return
@@ -356,25 +386,6 @@ class Connection:
             callback(news)
         except Exception as bug:
             self._bug = self._bug or bug
-
-
-class _Pending:
-    """A request in flight."""
-
-    __slots__ = ("correlation_id", "deadline", "on_answer", "request_type", "version")
-
-    def __init__(
-        self, request_type: type[Request], version: int, correlation_id: int, on_answer: OnAnswer, deadline: float
-    ) -> None:
-        self.request_type = request_type
-        self.version = version
-        self.correlation_id = correlation_id
-        self.on_answer = on_answer
-        self.deadline = deadline
-
-
-def _deadline_of(pending: _Pending) -> float:
-    return pending.deadline
 
 
 def _put_name(error: KafkaError, name: str) -> None:

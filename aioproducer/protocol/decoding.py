@@ -13,7 +13,7 @@ Rules, for bytes that anybody may have written:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from struct import Struct as Packer
 from struct import unpack_from
@@ -34,9 +34,21 @@ def decoder(struct: type[Struct], version: int, *, flexible: bool) -> Callable[[
     return cast("Callable[[bytes, int, bool], Struct]", function)
 
 
-def decoder_source(struct: type[Struct], version: int, *, flexible: bool) -> str:
-    """The source of what `decoder` returns."""
-    writer = _Decoder(version, flexible)
+def slow_decoder(
+    struct: type[Struct], version: int, *, flexible: bool
+) -> Callable[[bytes, int, bool], Generator[int, None, Struct]]:
+    """The same for large messages: it does its work step by step, and yields 1 after each element of an array that is
+    a struct.
+    """
+    writer = _Decoder(version, flexible, in_steps=True)
+    name = writer.message(struct)
+    function = writer.source.function(name, f"<{struct.__name__} v{version} slow decoder>")
+    return cast("Callable[[bytes, int, bool], Generator[int, None, Struct]]", function)
+
+
+def decoder_source(struct: type[Struct], version: int, *, flexible: bool, in_steps: bool = False) -> str:
+    """The source of what `decoder` returns, or `slow_decoder`."""
+    writer = _Decoder(version, flexible, in_steps=in_steps)
     writer.message(struct)
     return writer.source.text()
 
@@ -48,9 +60,10 @@ def fault(position: int, reason: str) -> MalformedError:
 class _Decoder:
     """Writes decoders. Fixed-size values that are to be read wait in `_run`, so that neighbours become one call."""
 
-    def __init__(self, version: int, flexible: bool) -> None:
+    def __init__(self, version: int, flexible: bool, *, in_steps: bool = False) -> None:
         self._version = version
         self._flexible = flexible
+        self._in_steps = in_steps
         self._run: list[tuple[Scalar, str]] = []
         self.source = Source(
             fault=fault,
@@ -63,6 +76,8 @@ class _Decoder:
     def message(self, struct: type[Struct]) -> str:
         with self.source.block("def decode(body, size, exact):"):
             self.source.line("position = 0")
+            if self._in_steps:
+                self.source.line("yield 0")  # so that it is a generator whatever the struct has
             value = self._struct(struct)
             with self.source.block("if position != size and (exact or position > size):"):
                 self.source.line("raise fault(position, f'{size - position} bytes follow the end of the message')")
@@ -151,6 +166,8 @@ class _Decoder:
                     self._value(element, item, False, name)
                     self._flush()
                 self.source.line(f"{items}.append({item})")
+                if self._in_steps and isinstance(element, type):
+                    self.source.line("yield 1")
             self.source.line(f"{target} = tuple({items})")
 
     @contextmanager

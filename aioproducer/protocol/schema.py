@@ -8,12 +8,12 @@ UnsupportedVersionError, what a peer sends in vain is a ProtocolError.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import ClassVar, Self
 from uuid import UUID
 
 from aioproducer.errors import ProtocolError, UnsupportedVersionError
-from aioproducer.protocol.decoding import decoder
+from aioproducer.protocol.decoding import decoder, slow_decoder
 from aioproducer.protocol.encoding import AbsentFieldError, encoder
 from aioproducer.protocol.fields import UUID_BYTES, Array, Blob, Kind, Scalar, Struct, Text, wire_fields
 from aioproducer.protocol.primitives import MAX_STRING, Chunk, MalformedError
@@ -72,11 +72,19 @@ class Message(Api):
             body = bytes(body)
         try:
             message = decode(body, len(body), exact)
-        except (MalformedError, struct.error, IndexError, UnicodeDecodeError) as error:
-            raise ProtocolError(
-                f"{len(body)} bytes are no {cls.__name__} v{version}: {_reason(error)}; check that the peer is a Kafka "
-                f"broker and that nothing between alters the bytes"
-            ) from error
+        except _MALFORMED as error:
+            raise _no_message(cls, version, body, error) from error
+        assert isinstance(message, cls)
+        return message
+
+    @classmethod
+    def decode_in_steps(cls, body: bytes, version: int, *, exact: bool = True) -> Generator[int, None, Self]:
+        """The same for a body that may take long: yields how much was done, and has the message as its value."""
+        decode = _SLOW_DECODERS.get((cls, version)) or _compile_slow_decoder(cls, version)
+        try:
+            message = yield from decode(body, len(body), exact)
+        except _MALFORMED as error:
+            raise _no_message(cls, version, body, error) from error
         assert isinstance(message, cls)
         return message
 
@@ -104,6 +112,8 @@ class Request(Message):
 
 _ENCODERS: dict[tuple[type[Message], int], Callable[[Struct], list[Chunk]]] = {}
 _DECODERS: dict[tuple[type[Message], int], Callable[[bytes, int, bool], Struct]] = {}
+_SLOW_DECODERS: dict[tuple[type[Message], int], Callable[[bytes, int, bool], Generator[int, None, Struct]]] = {}
+_MALFORMED = (MalformedError, struct.error, IndexError, UnicodeDecodeError)
 
 
 def api_name(message: type[Message]) -> str:
@@ -123,11 +133,26 @@ def _compile_decoder(message: type[Message], version: int) -> Callable[[bytes, i
     return made
 
 
+def _compile_slow_decoder(
+    message: type[Message], version: int
+) -> Callable[[bytes, int, bool], Generator[int, None, Struct]]:
+    _check_version(message, version)
+    made = _SLOW_DECODERS[message, version] = slow_decoder(message, version, flexible=message.is_flexible(version))
+    return made
+
+
 def _check_version(message: type[Message], version: int) -> None:
     if not message.min_version <= version <= message.max_version:
         raise ValueError(
             f"{message.__name__} has no version {version} here: use {message.min_version} to {message.max_version}"
         )
+
+
+def _no_message(message: type[Message], version: int, body: bytes, error: Exception) -> ProtocolError:
+    return ProtocolError(
+        f"{len(body)} bytes are no {message.__name__} v{version}: {_reason(error)}; check that the peer is a Kafka "
+        f"broker and that nothing between alters the bytes"
+    )
 
 
 def _reason(error: Exception) -> str:

@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 
 from aioproducer.cluster.answer import Merged, merge, with_leader, without
-from aioproducer.cluster.view import ClusterView, PartitionView
+from aioproducer.cluster.view import NO_PARTITIONS, ClusterView, PartitionView
 from aioproducer.models import Node
 from aioproducer.protocol.messages.metadata import (
     MetadataResponse,
@@ -15,6 +15,7 @@ from aioproducer.protocol.messages.metadata import (
     MetadataResponsePartition,
     MetadataResponseTopic,
 )
+from aioproducer.work import at_once
 
 ID_1, ID_2 = UUID(int=1), UUID(int=2)
 NODES = {1: Node(1, "one", 9092), 2: Node(2, "two", 9092)}
@@ -46,7 +47,7 @@ def answer(
 
 
 def after(view: ClusterView, response: MetadataResponse, version: int = 12) -> Merged:
-    return merge(view, response, version=version, asked=("orders",))
+    return at_once(merge(view, response, version=version, asked=("orders",)))
 
 
 def leaders(merged: Merged) -> list[tuple[int, int]]:
@@ -109,7 +110,7 @@ def test_a_leader_kept_from_a_stale_answer_stays_reachable() -> None:
 
 def test_a_leader_that_is_no_broker_is_none() -> None:
     merged = after(ClusterView(), answer(topic(partition(0, 2, 5), partition(1, -1, 5, error=5)), brokers=(1,)))
-    assert merged.view.topics["orders"].partitions[0] == PartitionView(-1, 5, 5, (1, 2), (1,))
+    assert merged.view.topics["orders"].partitions[0] == PartitionView(-1, 5, (1, 2), (1,))
     assert merged.unsettled == {"orders"}
 
 
@@ -118,7 +119,7 @@ def test_an_error_takes_the_partitions_away_and_success_brings_any_epoch_back(er
     first = after(ClusterView(), answer(topic(partition(0, 1, 5))))
     second = after(first.view, answer(topic(error=error)))
     assert second.view.topics["orders"].error_code == error
-    assert second.view.topics["orders"].partitions == ()
+    assert second.view.topics["orders"].partitions == NO_PARTITIONS
     assert (second.unsettled, second.news) == (frozenset({"orders"}), True)
     assert leaders(after(second.view, answer(topic(partition(0, 1, 0))))) == [(1, 0)]
 
@@ -139,7 +140,9 @@ def test_hostile_partitions_and_brokers() -> None:
         MetadataResponseBroker(node_id=node_id, host=host, port=port)
         for node_id, host, port in ((-1, "a", 1), (1, "", 1), (2, "b", 0), (3, "c", 65536), (4, "d", 65535))
     )
-    assert list(merge(ClusterView(), MetadataResponse(brokers=brokers), version=12, asked=()).view.brokers) == [4]
+    assert list(
+        at_once(merge(ClusterView(), MetadataResponse(brokers=brokers), version=12, asked=())).view.brokers
+    ) == [4]
 
 
 def test_a_produce_answer_names_a_leader() -> None:

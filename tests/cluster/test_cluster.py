@@ -26,6 +26,7 @@ from aioproducer.protocol.messages.metadata import (
     MetadataResponse,
     MetadataResponsePartition,
 )
+from aioproducer.slices import SLICE
 from tests.support.scripted_peer import (
     Answer,
     Close,
@@ -118,11 +119,38 @@ async def test_topics_wanted_in_one_turn_are_asked_for_together() -> None:
     for name in names:
         bench.cluster.want(name)
     assert bench.asked == 1, "at the end of the turn, not before"
+    bench.changes.clear()
     await bench.settle()
     assert bench.asked == 2
     assert set(bench.cluster.view.topics) == set(names)
-    assert set(bench.changes[-1]) == set(names)
+    assert sorted(name for changed in bench.changes for name in changed) == sorted(names), "each once"
+    assert max(map(len, bench.changes)) <= 100
     assert bench.cluster.view.leader("t0", 0) == NODES[0]
+    await bench.end()
+
+
+@pytest.mark.parametrize(("topics", "partitions"), [(1, 10_000), (5000, 2)])
+@virtual_time
+async def test_a_large_answer_leaves_the_loop_its_turns(topics: int, partitions: int) -> None:
+    bench = Bench()
+    await bench.cluster.bootstrap(10)
+    led = tuple(
+        MetadataResponsePartition(partition_index=index, leader_id=1 + index % 2) for index in range(partitions)
+    )
+    names = [f"t{number}" for number in range(topics)]
+    bench.topics.update(dict.fromkeys(names, led))
+    for _ in ("learned", "refreshed"):
+        for name in names:
+            bench.cluster.want(name)
+        bench.cluster.request_refresh()
+        bench.changes.clear()
+        turns = 0
+        while not bench.changes and turns < 1000:
+            await asyncio.sleep(0)
+            turns += 1
+        assert turns > 2 * (topics + topics * partitions) / SLICE, "decoding and merging, in slices"
+        await bench.settle(1)  # whatever pauses is over
+    assert bench.cluster.view.leader(names[-1], 1) == NODES[1]
     await bench.end()
 
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from aioproducer.cluster.backoff import ExponentialBackoff
 from aioproducer.cluster.metadata import Metadata
+from aioproducer.models import Node
 from aioproducer.protocol.messages.metadata import (
     MetadataRequest,
     MetadataResponse,
@@ -17,6 +18,7 @@ from aioproducer.protocol.messages.metadata import (
     MetadataResponsePartition,
     MetadataResponseTopic,
 )
+from aioproducer.work import Work, at_once
 
 
 class Bench:
@@ -39,6 +41,9 @@ class Bench:
         return [topic.name or "" for topic in request.topics]
 
     def respond(self, request: MetadataRequest, now: float, cluster_id: str = "c") -> frozenset[str]:
+        return at_once(self.answer(request, now, cluster_id))
+
+    def answer(self, request: MetadataRequest, now: float, cluster_id: str = "c") -> Work[frozenset[str]]:
         topics = []
         for name in self.names(request):
             leader, epoch = self.leaders.get(name, (1, 0))
@@ -285,3 +290,30 @@ def test_a_leader_from_a_produce_answer() -> None:
     assert bench.metadata.update_leader("a", 0, 1, 1, None)
     assert bench.metadata.view.topics["a"].partitions[0].leader_epoch == 1
     assert repr(bench.metadata) == "<Metadata of 1 topics, idle>"
+
+
+@pytest.mark.parametrize(
+    ("answered", "left"),
+    [
+        ((1, 0), (2, 1)),  # the answer is older than what the produce answer said
+        ((1, 1), (1, 1)),
+        ((1, 2), (1, 2)),
+    ],
+)
+def test_a_leader_that_is_named_while_an_answer_is_merged(answered: tuple[int, int], left: tuple[int, int]) -> None:
+    bench = Bench()
+    for name in ("a", "b"):
+        bench.metadata.want(name, 0.0)
+    bench.round(0.0)
+    bench.leaders["a"] = answered
+    bench.metadata.request_refresh(5.0)
+    work = bench.answer(bench.metadata.build_request(5.0), 5.0)
+    next(work)
+    assert bench.metadata.update_leader("a", 0, 2, 1, Node(2, "two", 9092))
+    assert bench.metadata.view.leader("a", 0) == Node(2, "two", 9092)
+    assert bench.metadata.next_request_at() is None, "one request at a time"
+    at_once(work)
+    [partition] = bench.metadata.view.topics["a"].partitions
+    assert (partition.leader, partition.leader_epoch) == left
+    assert bench.metadata.view.leader("a", 0) is not None
+    assert bench.metadata.next_request_at() is not None

@@ -20,7 +20,7 @@ from aioproducer.errors import (
 from aioproducer.network.connection import Connection, open_connection
 from aioproducer.protocol.headers import encode_response
 from aioproducer.protocol.messages.api_versions import ApiVersionsRequest, ApiVersionsResponse
-from aioproducer.protocol.messages.metadata import MetadataRequest, MetadataResponse
+from aioproducer.protocol.messages.metadata import MetadataRequest, MetadataResponse, MetadataResponseTopic
 from aioproducer.protocol.schema import Response
 from tests.support.scripted_peer import Answer, Close, MemoryNetwork, MemoryStream
 from tests.support.virtual_time import Background, virtual_time
@@ -455,3 +455,45 @@ async def test_a_throttle_in_the_handshake_counts() -> None:
     connection = await bench.open()
     assert connection.throttled_until == pytest.approx(2.0)
     await ended(connection)
+
+
+def large(correlation_id: int, *, spoilt: bool = False) -> bytes:
+    topics = tuple(MetadataResponseTopic(name=f"topic-{number}") for number in range(2000))
+    response = MetadataResponse(topics=topics, throttle_time_ms=700)
+    frame = b"".join(encode_response(response, MetadataRequest, version=VERSION, correlation_id=correlation_id))
+    return frame[:-3] + b"\xff\xff\xff" if spoilt else frame
+
+
+@virtual_time
+async def test_a_large_answer_holds_up_nobody_behind_it() -> None:
+    bench = Bench()
+    connection = await bench.open()
+    call = asyncio.get_running_loop().create_task(connection.call(MetadataRequest(), timeout=30))
+    await turns()
+    bench.send(connection)
+    bench.stream.feed(large(2) + reply(3))
+    await turns()
+    assert bench.controllers() == [3]
+    assert not call.done()
+    answer = await call
+    assert isinstance(answer, MetadataResponse)
+    assert len(answer.topics) == 2000
+    assert connection.throttled_until == pytest.approx(0.7, abs=0.01)
+    await ended(connection)
+    await bench.background.end()
+
+
+@virtual_time
+async def test_a_large_answer_that_is_none_ends_the_connection() -> None:
+    bench = Bench()
+    connection = await bench.open()
+    call = asyncio.get_running_loop().create_task(connection.call(MetadataRequest(), timeout=30))
+    await turns()
+    bench.send(connection)
+    bench.stream.feed(large(2, spoilt=True))
+    with pytest.raises(ProtocolError, match=r"broker:9092: \d+ bytes are no MetadataResponse"):
+        await call
+    assert connection.closed
+    assert isinstance(bench.answers[0], ProtocolError)
+    await connection.wait_closed()
+    await bench.background.end()

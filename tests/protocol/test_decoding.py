@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tracemalloc
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given, settings
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from aioproducer.errors import ProtocolError
 from aioproducer.protocol.decoding import decoder_source
 from aioproducer.protocol.messages.api_versions import ApiVersion, ApiVersionsResponse
-from aioproducer.protocol.messages.metadata import MetadataResponse
+from aioproducer.protocol.messages.metadata import MetadataResponse, MetadataResponsePartition, MetadataResponseTopic
 from aioproducer.protocol.messages.produce import (
     LeaderIdAndEpoch,
     PartitionProduceResponse,
@@ -21,6 +22,7 @@ from aioproducer.protocol.messages.produce import (
 )
 from aioproducer.protocol.primitives import uvarint
 from aioproducer.protocol.schema import Message
+from aioproducer.work import at_once
 from tests.protocol.samples import VERSIONS, body, sample
 
 versions = st.sampled_from(VERSIONS)
@@ -38,17 +40,24 @@ LIES = [
 
 
 def survives(message: type[Message], version: int, octets: bytes) -> None:
+    """Decoded in one go or in steps: the same message, or the same error."""
+    outcomes = [outcome(lambda: message.decode(octets, version))]
+    outcomes.append(outcome(lambda: at_once(message.decode_in_steps(octets, version))))
+    assert outcomes[0] == outcomes[1]
+
+
+def outcome(decode: Callable[[], Message]) -> str:
     try:
-        decoded = message.decode(octets, version)
-    except ProtocolError:
-        return
-    assert isinstance(decoded, message)
+        return repr(decode())
+    except ProtocolError as error:
+        return str(error)
 
 
 @pytest.mark.parametrize(("message", "version"), VERSIONS, ids=lambda value: getattr(value, "__name__", str(value)))
 def test_samples_come_back_and_their_beginnings_do_not(message: type[Message], version: int) -> None:
     octets = body(message, version)
     assert message.decode(octets, version) == sample(message, version)
+    assert at_once(message.decode_in_steps(octets, version)) == sample(message, version)
     for end in range(len(octets)):
         with pytest.raises(ProtocolError, match=r"no .* v\d+: (they end in|at byte|an unsigned varint|a tagged)"):
             message.decode(octets[:end], version)
@@ -175,7 +184,17 @@ def test_arrays_are_tuples_and_absent_fields_have_their_default() -> None:
     assert decoded.finalized_features_epoch == -1
 
 
+def test_large_messages_are_decoded_in_steps() -> None:
+    partitions = tuple(MetadataResponsePartition(partition_index=index) for index in range(70))
+    topics = tuple(MetadataResponseTopic(name=f"t{index}", partitions=partitions) for index in range(3))
+    octets = b"".join(MetadataResponse(topics=topics).encode(12))
+    assert sum(MetadataResponse.decode_in_steps(octets, 12)) == 3 * 70 + 3
+    with pytest.raises(ValueError, match="no version 99"):
+        next(MetadataResponse.decode_in_steps(octets, 99))
+
+
 def test_source_can_be_read() -> None:
     text = decoder_source(ProduceResponse, 9, flexible=True)
     assert text.startswith("def decode(body, size, exact):\n")
     compile(text, "<decoder>", "exec")
+    assert "yield 1" in decoder_source(ProduceResponse, 9, flexible=True, in_steps=True)
