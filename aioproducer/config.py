@@ -258,6 +258,7 @@ class Config:
             parameters=("topic", "key", "value", "partitions"),
             returns="int",
             example="package.module:MyPartitioner",
+            hook=("on_new_batch", ("topic", "partitions", "previous")),
         ),
         default=None,
         meaning="Chooses the partition of a record that names none; without one, by the key's hash, else sticky.",

@@ -199,8 +199,11 @@ class Intake:
         queue = topic.place(key, value, now) if partition is None else topic.queue(partition)
         size = self._append(queue, parked)
         rest = 0 if size or queue.open is None else queue.open.limit - queue.open.builder.size
-        if not size and partition is None and queue.open is not None and rest <= self._accumulator.available:
-            # Its batch is full, for memory there is: the moment to go to another partition.
+        # Its batch is full, for memory there is; or it was sent before it was, which ends no visit of ours.
+        full = queue.open is not None and rest <= self._accumulator.available
+        sent = queue.open is None and queue.sealed > 0 and not sticky
+        if not size and partition is None and (full or sent):
+            # The moment to go to another partition.
             if sticky:
                 # What is left of the batch counts as produced, so that the visit to a partition ends with a batch.
                 moved = topic.sticky.appended(rest, batch_open=False)
@@ -366,6 +369,11 @@ class Intake:
         if topic.partitions is None:
             return MetadataTimeoutError(
                 f"topic {topic.name!r} stayed unknown {waited}{last}; create it, or check its name and the brokers"
+            )
+        if cause is not None:
+            return MetadataTimeoutError(
+                f"topic {topic.name!r} has not come back {waited}{last}; it had {len(topic.partitions)} partitions: "
+                "create it again, or send to another topic"
             )
         return MetadataTimeoutError(
             f"topic {topic.name!r} has no partition {parked.partition}, {waited}: it has {len(topic.partitions)}, "

@@ -16,11 +16,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Function:
-    """A callable, or None. `parameters` are what it is called with; `example` is one that a message can show."""
+    """A callable, or None. `parameters` are what it is called with; `example` is one that a message can show; `hook` is
+    the name and the parameters of a method that it may have beside.
+    """
 
     parameters: tuple[str, ...]
     returns: str
     example: str
+    hook: tuple[str, tuple[str, ...]] | None = None
 
     bounds_text = ""
     unit = ""
@@ -36,20 +39,32 @@ class Function:
             raise ValueError(f"give an instance, not the class: {value.__name__}(...)")
         if not callable(value):
             raise ValueError(f"give a callable {self.type_text}; in a properties file, its import path")
-        if inspect.iscoroutinefunction(value) or inspect.iscoroutinefunction(type(value).__call__):
-            raise ValueError("give a plain function: nobody awaits what a coroutine function returns")
-        try:
-            signature = inspect.signature(value)
-        except (TypeError, ValueError):
-            return value  # some callables written in C tell nothing about their parameters
-        try:
-            signature.bind(*self.parameters)
-        except TypeError:
-            raise ValueError(f"it is called as ({', '.join(self.parameters)}) but takes {signature}") from None
+        _check_call(value, self.parameters, "it")
+        if self.hook is not None and hasattr(value, self.hook[0]):
+            name, parameters = self.hook
+            method = getattr(value, name)
+            if not callable(method):
+                raise ValueError(f"its {name} has to be a method with ({', '.join(parameters)})")
+            _check_call(method, parameters, f"its {name}")
         return value
 
     def parse(self, text: str) -> Callable[..., object] | None:
         return self.read(load(text, example=self.example))
+
+
+def _check_call(function: Callable[..., object], parameters: tuple[str, ...], what: str) -> None:
+    """Raises ValueError unless it can be called with these, and gives its result at once."""
+    if inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__):
+        whose = "" if what == "it" else f" for {what}"
+        raise ValueError(f"give a plain function{whose}: nobody awaits what a coroutine function returns")
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):
+        return  # some callables written in C tell nothing about their parameters
+    try:
+        signature.bind(*parameters)
+    except TypeError:
+        raise ValueError(f"{what} is called as ({', '.join(parameters)}) but takes {signature}") from None
 
 
 def load(path: str, *, example: str) -> object:

@@ -33,10 +33,9 @@ class Observer:
         self._counters.events[event.kind] += 1
         if event.kind is EventKind.THROTTLE:
             self._counters.throttle_time += event.delay
-        before = self._incidents.note(
-            (event.kind, event.broker, type(event.error), event.topic if event.kind is EventKind.GROWTH else None),
-            self._loop.time(),
-        )
+        # Growth is rare, and each step of it moves keys: a line for each.
+        grown = (event.topic, event.partitions) if event.kind is EventKind.GROWTH else None
+        before = self._incidents.note((event.kind, event.broker, type(event.error), grown), self._loop.time())
         if before is not None:
             more = f" ({before} more of the kind before it)" if before else ""
             logger.info("%s: %s%s", self._client_id, event, more)

@@ -153,6 +153,19 @@ def test_a_partition_that_does_not_come() -> None:
     assert "topic 'orders' has no partition 7, for 5.000 s (max_block_ms): it has 2" in str(delivery.exception())
 
 
+def test_a_partition_of_a_topic_that_is_gone() -> None:
+    core = Core(max_block=5.0)
+    core.know("orders", 0, 0)
+    delivery = core.send(partition=7)
+    core.intake.expire(5.0, lambda topic: KafkaError(f"{topic} is nowhere"))
+    error = delivery.exception()
+    assert "topic 'orders' has not come back for 5.000 s (max_block_ms); the last answer was: orders is nowhere" in str(
+        error
+    )
+    assert error is not None
+    assert str(error.__cause__) == "orders is nowhere"
+
+
 def test_a_topic_that_is_refused() -> None:
     core = Core()
     refused, other = [core.send(), core.send()], core.send("other")

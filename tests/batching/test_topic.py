@@ -52,6 +52,20 @@ def test_a_key_goes_where_its_hash_says() -> None:
         assert delivery.result().partition == partition_for_key(key, 5)
 
 
+def test_a_partitioner_may_move_on_when_its_batch_was_sent_before_it_was_full() -> None:
+    hooked = Hooked()
+    core = Core(partitioner=hooked)
+    core.know("orders", 0, 0, 0)
+    went = []
+    for _ in range(6):
+        delivery = core.send()
+        core.accumulator.seal_all()
+        core.acknowledge(*core.drain())
+        went.append(delivery.result().partition)
+    assert went == [0, 1, 2, 0, 1, 2]
+    assert hooked.full == [0, 1, 2, 0, 1]
+
+
 def test_a_key_can_be_ignored() -> None:
     core = Core(ignore_keys=True, random=lambda: 2)
     core.know("orders", 0, 0, 0)

@@ -79,6 +79,34 @@ def test_what_can_not_be_called_so_is_refused_with_the_reason(value: object, rea
     assert reason in str(caught.value)
 
 
+HOOKED = Function(parameters=("topic",), returns="int", example="a:b", hook=("on_new_batch", ("topic", "previous")))
+
+
+class Hooked:
+    def __init__(self, hook: object) -> None:
+        self.on_new_batch = hook
+
+    def __call__(self, topic: str) -> int:
+        return 0
+
+
+@pytest.mark.parametrize(
+    ("hook", "reason"),
+    [
+        (awaited, "give a plain function for its on_new_batch: nobody awaits"),
+        (lambda topic: None, "its on_new_batch is called as (topic, previous) but takes (topic)"),
+        (5, "its on_new_batch has to be a method with (topic, previous)"),
+    ],
+)
+def test_a_method_that_it_may_have_is_checked_like_it(hook: object, reason: str) -> None:
+    with pytest.raises(ValueError) as caught:  # noqa: PT011 - the reason is compared
+        HOOKED.read(Hooked(hook))
+    assert reason in str(caught.value)
+    fine = Hooked(lambda topic, previous: None)
+    assert HOOKED.read(fine) is fine
+    assert HOOKED.read(len) is len, "it need not have one"
+
+
 @pytest.fixture
 def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     name = "serializers_of_a_user"

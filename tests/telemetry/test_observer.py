@@ -39,6 +39,18 @@ async def test_counted_each_told_each_and_logged_once(caplog: pytest.LogCaptureF
 
 
 @virtual_time
+async def test_each_step_of_growth_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    observer = Observer(Counters(), None, client_id="p", loop=asyncio.get_running_loop())
+    for before, now in ((2, 4), (4, 8), (4, 8)):
+        observer.emit(ProducerEvent(kind=EventKind.GROWTH, topic="t", partitions=now, partitions_before=before))
+    assert [record.message.partition(" partitions now")[0] for record in caplog.records] == [
+        "p: topic t has 4",
+        "p: topic t has 8",
+    ]
+
+
+@virtual_time
 async def test_what_the_users_function_raises_harms_nobody(caplog: pytest.LogCaptureFixture) -> None:
     told: list[ProducerEvent] = []
 
