@@ -13,6 +13,7 @@ from collections.abc import AsyncIterable, Collection, Iterable, Mapping, Sequen
 from copy import copy
 from os import PathLike
 from random import Random
+from threading import get_ident
 from types import TracebackType
 from typing import Any, Unpack
 
@@ -26,6 +27,7 @@ from aioproducer.arguments import (
     check_topic,
     headers_bound,
 )
+from aioproducer.batching.intake import Intake
 from aioproducer.bulk import ProducerRecord, send_all
 from aioproducer.config import Config, Options
 from aioproducer.delivery import Delivery
@@ -36,7 +38,7 @@ from aioproducer.errors import (
     MetadataTimeoutError,
     MisuseError,
 )
-from aioproducer.lifecycle import State, misuse
+from aioproducer.lifecycle import Open, State, misuse
 from aioproducer.models import Headers, PartitionInfo
 from aioproducer.network.sockets import SocketDialer
 from aioproducer.network.stream import Dialer
@@ -85,10 +87,10 @@ class Producer:
         self.config = config
         self._state = State.NEW
         self._failure: KafkaError | None = None
-        # The loop while the producer takes records, and only then: one comparison in `send` finds every misuse.
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._open = Open()
         self._home: asyncio.AbstractEventLoop | None = None
         self._runtime: Runtime | None = None
+        self._intake: Intake | None = None
         self._ending: asyncio.Task[None] | None = None
         self._drainers: list[asyncio.Future[None]] = []
         self._topic_waiters: dict[str, list[asyncio.Future[None]]] = {}
@@ -96,6 +98,7 @@ class Producer:
         self._checked_callback: object = None
         self._size_limit = min(config.max_request_size, config.buffer_memory)
         self._small = self._size_limit - _SIZE_MARGIN
+        self._key_serializer, self._value_serializer = config.key_serializer, config.value_serializer
         for adjustment in config.adjustments:
             logger.info("%s: %s", config.client_id, adjustment)
 
@@ -149,7 +152,8 @@ class Producer:
             self._failure = self._runtime = None
             raise
         self._state = State.RUNNING
-        self._loop = loop
+        self._intake = self._runtime.intake
+        self._open.begin(loop)
 
     async def close(self, timeout: float | None = None) -> None:
         """Take no more records, finish those that were accepted, and end everything.
@@ -171,7 +175,7 @@ class Producer:
         assert runtime is not None
         failed = self._failure is not None
         self._state = State.CLOSING
-        self._loop = None
+        self._open.end()
         try:
             if not failed and timeout != 0 and self._ending is None:
                 await runtime.settle_all(timeout)
@@ -214,24 +218,22 @@ class Producer:
         PartitionerError, RecordTooLargeError, InvalidTopicError, MisuseError); nothing is buffered then. Whatever the
         brokers say is in the delivery.
         """
-        try:
-            loop = asyncio.get_running_loop()
-        except RuntimeError:
-            raise self._misuse("send()") from None
-        if loop is not self._loop:
+        # What `Open.here` looks at, without the call: 60 ns.
+        loop, intake = self._open.loop, self._intake
+        if loop is None or intake is None or get_ident() != self._open.thread or not loop.is_running():
             raise self._misuse("send()")
-        runtime = self._runtime
-        assert runtime is not None
-        intake = runtime.intake
-        topic_intake = intake.topics.get(topic) if type(topic) is str else None
+        try:
+            topic_intake = intake.topics.get(topic)
+        except TypeError:  # not even hashable
+            topic_intake = None
         if topic_intake is None:
             check_topic(topic)
-        config = self.config
-        if type(value) is not bytes or config.value_serializer is not None:
-            value = serialize(config.value_serializer, topic, value, "value")
+        if type(value) is not bytes or self._value_serializer is not None:
+            value = serialize(self._value_serializer, topic, value, "value")
+        size = 0 if value is None else len(value)
         if key is not None:
-            key = serialize(config.key_serializer, topic, key, "key")
-        size = (0 if value is None else len(value)) + (0 if key is None else len(key))
+            key = serialize(self._key_serializer, topic, key, "key")
+            size += 0 if key is None else len(key)
         if headers:
             headers = check_headers(headers)
             size += headers_bound(headers)
@@ -245,7 +247,7 @@ class Producer:
             check_callback(on_delivery)
             self._checked_callback = on_delivery
         if size > self._small:
-            check_size(topic, key, value, headers, config.max_request_size, config.buffer_memory)
+            check_size(topic, key, value, headers, self.config.max_request_size, self.config.buffer_memory)
         self._sends += 1
         if topic_intake is None:
             topic_intake = intake.topic(topic)
@@ -270,11 +272,13 @@ class Producer:
 
     async def drain(self) -> None:
         """Wait until no send waits for room, or for its topic. Call it between sends that are not awaited."""
+        intake = self._intake
+        if self._sends < _SENDS_PER_TURN and intake is not None and not intake.parked and self._open.here():
+            return
         loop, runtime = self._usable("drain()")
-        if not runtime.intake.waiting:
-            if self._sends >= _SENDS_PER_TURN:
-                self._sends = 0
-                await asyncio.sleep(0)
+        if not runtime.intake.parked:
+            self._sends = 0
+            await asyncio.sleep(0)
             return
         waiter = loop.create_future()
         self._drainers.append(waiter)
@@ -353,7 +357,7 @@ class Producer:
     def _failed(self, error: KafkaError) -> None:
         """Nothing can be sent any more: a bug, or the brokers have shut this producer out."""
         self._failure = error
-        self._loop = None
+        self._open.end()
         if self._state is State.RUNNING:
             self._state = State.FAILED
         self._wake_everybody()
@@ -365,12 +369,8 @@ class Producer:
 
     def _usable(self, call: str) -> tuple[asyncio.AbstractEventLoop, Runtime]:
         """The loop and the parts, if `call` may be made from here and now."""
-        try:
-            loop = asyncio.get_running_loop()
-        except RuntimeError:
-            raise self._misuse(call) from None
-        runtime = self._runtime
-        if loop is not self._loop or runtime is None:
+        loop, runtime = self._open.here(), self._runtime
+        if loop is None or runtime is None:
             raise self._misuse(call)
         return loop, runtime
 

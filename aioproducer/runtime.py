@@ -202,7 +202,7 @@ class Runtime:
         countdown = Countdown(self._loop)
         for batch in accumulator.unsettled:
             countdown.wait_for(batch.outcome)
-        for parked in self.intake.parked:
+        for parked in tuple(self.intake.parked):
             countdown.wait_for(parked)
         accumulator.hurry()
         try:

@@ -23,7 +23,7 @@ def snapshot(
         buffered_bytes=accumulator.buffered,
         buffered_batches=len(accumulator.unsettled),
         buffered_records=sum(batch.count for batch in accumulator.unsettled),
-        waiting_sends=intake.waiting,
+        waiting_sends=len(intake.parked),
         requests_in_flight={node_id: sender.requests_in_flight for node_id, sender in senders.items()},
         record_send_total=counters.records_sent,
         record_error_total=counters.records_failed,

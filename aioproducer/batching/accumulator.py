@@ -102,11 +102,7 @@ class Accumulator:
         batch = queue.open
         if batch is None:
             return 0
-        builder = batch.builder
-        room = batch.limit - builder.size
-        if room > self.available:
-            room = self.available
-        size = builder.append(key, value, headers, timestamp_ms, room)
+        size = batch.builder.append(key, value, headers, timestamp_ms, self.available)
         self.available -= size
         return size
 
@@ -126,16 +122,12 @@ class Accumulator:
         size = builder.append(key, value, headers, timestamp_ms, self.available - HEADER_SIZE)
         if not size:
             return 0
+        # Only now: a first record may be larger than a batch is to be.
+        builder.limit = self._limit(queue.topic)
         self.available -= size + HEADER_SIZE
         self.seal(queue)
-        batch = Batch(
-            queue.sealed,
-            queue,
-            builder,
-            self._new_outcome(queue, builder.base_timestamp, builder.deltas),
-            limit=self._limit(queue.topic),
-            created_at=now,
-        )
+        outcome = self._new_outcome(queue, builder.base_timestamp, builder.deltas)
+        batch = Batch(queue.sealed, queue, builder, outcome, created_at=now)
         if not self._strict_linger:
             batch.outcome.on_wanted = partial(self.expedite, queue)
         queue.open = batch
@@ -267,7 +259,7 @@ class Accumulator:
         number = batch.number
         for builder in builders:
             outcome = self._new_outcome(queue, builder.base_timestamp, builder.deltas)
-            piece = Batch(number, queue, builder, outcome, limit=builder.size, created_at=batch.created_at)
+            piece = Batch(number, queue, builder, outcome, created_at=batch.created_at)
             piece.last_error = batch.last_error
             piece.move(State.QUEUED)
             queue.put_back(piece)

@@ -62,7 +62,6 @@ class Batch:
         "created_at",
         "decompress",
         "last_error",
-        "limit",
         "number",
         "outcome",
         "place",
@@ -84,14 +83,12 @@ class Batch:
         builder: RecordsBuilder,
         outcome: Outcome,
         *,
-        limit: int,
         created_at: float,
     ) -> None:
         self.number = number
         self.queue = queue
         self.builder = builder
         self.outcome = outcome
-        self.limit = limit
         self.created_at = created_at
         self.state = State.OPEN
         self.urgent = False

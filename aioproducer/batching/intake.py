@@ -49,6 +49,8 @@ class Refuse(Protocol):
 
 
 class Intake:
+    """`parked` are the records that are not in a batch yet, in call order."""
+
     def __init__(
         self,
         accumulator: Accumulator,
@@ -80,28 +82,18 @@ class Intake:
         self._on_grown = on_grown
         self._on_parked = on_parked
         self._on_all_accepted = on_all_accepted
-        self._parked: OrderedDict[Parked, None] = OrderedDict()
+        self.parked: OrderedDict[Parked, None] = OrderedDict()
         self._line: OrderedDict[Parked, None] = OrderedDict()
         self._resting: dict[str, Topic] = {}
         self._hurried = False
 
     def __repr__(self) -> str:
-        return f"<Intake of {len(self.topics)} topics: {self.waiting} records wait, {len(self._line)} of them for room>"
-
-    @property
-    def waiting(self) -> int:
-        """Records that are not in a batch yet."""
-        return len(self._parked)
-
-    @property
-    def parked(self) -> Sequence[Parked]:
-        """The records that wait, in call order."""
-        return tuple(self._parked)
+        return f"<Intake of {len(self.topics)} topics: {len(self.parked)} records wait, {len(self._line)} for room>"
 
     @property
     def deadline(self) -> float | None:
         """When the first of those that wait has waited too long, in loop seconds."""
-        for parked in self._parked:
+        for parked in self.parked:
             return parked.deadline
         return None
 
@@ -128,31 +120,26 @@ class Intake:
         """Add a record to a batch that is open already, which is the way of nearly all; None if that can not be, and
         `accept` has to look closer.
         """
-        if self._line:
-            return None
-        if partition is None and topic.sticks and (key is None or topic.ignores_keys):
-            queue = topic.sticky_queue
-            if queue is None:
-                return None
-            size = self._accumulator.append(queue, key, value, headers, timestamp_ms)
-            if not size:
-                return None
-            if topic.sticky.appended(size, batch_open=True):
-                topic.end_visit()
-        elif partition is not None and topic.knows(partition):
-            queue = topic.queue(partition)
-            if not self._accumulator.append(queue, key, value, headers, timestamp_ms):
-                return None
-        elif partition is None and key is not None and topic.sticks and topic.partitions is not None:
-            queue = topic.keyed(key)
-            if not self._accumulator.append(queue, key, value, headers, timestamp_ms):
-                return None
-        else:
+        sticky = partition is None and (key is None or topic.ignores_keys)
+        queue = topic.sticky_queue if sticky else topic.queue_for(key, partition)
+        if queue is None or self._line:
             return None
         batch = queue.open
-        assert batch is not None
-        outcome = batch.outcome
-        index = batch.builder.count - 1
+        if batch is None:
+            return None
+        outcome, builder = batch.outcome, batch.builder
+        index = builder.count
+        # What `Accumulator.append` and `StickyPartition.appended` do for an open batch, without the calls: 150 ns.
+        accumulator = self._accumulator
+        size = builder.append(key, value, headers, timestamp_ms, accumulator.available)
+        if not size:
+            return None
+        accumulator.available -= size
+        if sticky:
+            visit = topic.sticky
+            visit.produced += size
+            if visit.produced >= visit.most:
+                topic.end_visit()
         if on_delivery is not None:
             outcome.report(index, on_delivery)
         return Delivery(outcome, index)
@@ -182,7 +169,7 @@ class Intake:
         parked.on_withdrawn = self._withdrawn
         parked.since = now
         parked.deadline = now + self._patience
-        self._parked[parked] = None
+        self.parked[parked] = None
         if known:
             self._wait_for_room(topic, parked)
         else:
@@ -198,7 +185,7 @@ class Intake:
         sticky = partition is None and topic.is_sticky(key)
         queue = topic.place(key, value, now) if partition is None else topic.queue(partition)
         size = self._append(queue, parked)
-        rest = 0 if size or queue.open is None else queue.open.limit - queue.open.builder.size
+        rest = 0 if size or queue.open is None else queue.open.builder.limit - queue.open.builder.size
         # Its batch is full, for memory there is; or it was sent before it was, which ends no visit of ours.
         full = queue.open is not None and rest <= self._accumulator.available
         sent = queue.open is None and queue.sealed > 0 and not sticky
@@ -267,7 +254,7 @@ class Intake:
                 joining = True
         if joining:
             # Younger ones of the topic may have been in the line already, and may be for the same partition.
-            self._line = OrderedDict.fromkeys(parked for parked in self._parked if parked in self._line)
+            self._line = OrderedDict.fromkeys(parked for parked in self.parked if parked in self._line)
         self._tell()
 
     def advance(self, now: float) -> None:
@@ -292,7 +279,7 @@ class Intake:
     def _leave(self, parked: Parked) -> None:
         """This record does not wait any more."""
         topic = self.topics[parked.topic]
-        del self._parked[parked]
+        del self.parked[parked]
         if parked in self._line:
             del self._line[parked]
             topic.in_line -= 1
@@ -308,7 +295,7 @@ class Intake:
         if not self._line and self._hurried:
             self._hurried = False
             self._accumulator.relax()
-        if not self._parked:
+        if not self.parked:
             self._on_all_accepted()
 
     # Out
@@ -316,7 +303,7 @@ class Intake:
     def expire(self, now: float, cause: Callable[[str], KafkaError | None]) -> None:
         """Fail those that have waited too long. `cause` tells what the metadata last said of a topic."""
         late: dict[str, list[Parked]] = {}
-        for parked in self._parked:
+        for parked in self.parked:
             if parked.deadline > now:
                 break
             late.setdefault(parked.topic, []).append(parked)
@@ -341,7 +328,7 @@ class Intake:
 
     def fail_all(self, error: KafkaError) -> None:
         """Fail everybody who waits."""
-        self._fail(tuple(self._parked), error)
+        self._fail(tuple(self.parked), error)
         self._tell()
 
     def _fail(self, group: Iterable[Parked], error: KafkaError) -> None:

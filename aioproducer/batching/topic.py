@@ -159,6 +159,12 @@ class Topic:
         """Whether a record that names no partition, with this key, goes where the last one went."""
         return self.sticks and (key is None or self.ignores_keys)
 
+    def queue_for(self, key: bytes | None, partition: int | None) -> PartitionQueue | None:
+        """The queue of a record that names its partition, or whose key does; None where more has to be asked."""
+        if partition is None:
+            return self.keyed(key) if key is not None and self.sticks and self.partitions is not None else None
+        return self.queue(partition) if self.knows(partition) else None
+
     def keyed(self, key: bytes) -> PartitionQueue:
         """The queue of the key's hash. Needs the metadata."""
         assert self.partitions is not None

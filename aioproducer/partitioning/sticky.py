@@ -14,17 +14,20 @@ from aioproducer.partitioning.base import Partitions
 
 
 class StickyPartition:
-    """The state of one topic. `partition` is where its keyless records go now, or -1 before the first `choose`."""
+    """The state of one topic. `partition` is where its keyless records go now, or -1 before the first `choose`;
+    produced: the bytes of this visit, of which there may be `most`.
+    """
 
-    __slots__ = ("_produced", "_sticky_size", "partition")
+    __slots__ = ("_sticky_size", "most", "partition", "produced")
 
     def __init__(self, batch_size: int) -> None:
         self.partition = -1
+        self.produced = 0
+        self.most = 2 * batch_size
         self._sticky_size = batch_size
-        self._produced = 0
 
     def __repr__(self) -> str:
-        return f"<StickyPartition on {self.partition}: {self._produced} of {self._sticky_size} bytes>"
+        return f"<StickyPartition on {self.partition}: {self.produced} of {self._sticky_size} bytes>"
 
     def choose(self, partitions: Partitions, loads: Sequence[int] | None, random: int, near: Sequence[int] = ()) -> int:
         """Moves on to another partition, and returns it.
@@ -42,7 +45,7 @@ class StickyPartition:
         if partition < 0:
             partition = candidates[random % len(candidates)]
         self.partition = partition
-        self._produced = 0
+        self.produced = 0
         return partition
 
     def appended(self, size: int, batch_open: bool) -> bool:
@@ -51,8 +54,8 @@ class StickyPartition:
         `batch_open` tells that its last batch has still room, and so is worth being filled; that is respected up to
         twice the batch size.
         """
-        self._produced += size
-        return self._produced >= self._sticky_size and (not batch_open or self._produced >= 2 * self._sticky_size)
+        self.produced += size
+        return self.produced >= self._sticky_size and (not batch_open or self.produced >= self.most)
 
 
 def _weighted(candidates: Sequence[int], loads: Sequence[int], random: int) -> int:

@@ -9,6 +9,8 @@ What is written in an unusual way there says what the way gains.
 
 from __future__ import annotations
 
+import sys
+
 from aioproducer.models import Headers
 from aioproducer.records.varint import TABLE_SIZE, VARINTS, encode_varint, varint_size
 
@@ -31,8 +33,9 @@ _HEADER_KEY_SIZE_LIMIT = 256
 class RecordsBuilder:
     """The records of one batch.
 
-    count: records so far. size: their exact encoded bytes. base_timestamp, max_timestamp: the first and the highest
-    timestamp, -1 without records. deltas: each record's timestamp minus `base_timestamp`, in milliseconds.
+    count: records so far. size: their exact encoded bytes; limit: what they may be at most. base_timestamp,
+    max_timestamp: the first and the highest timestamp, -1 without records. deltas: each record's timestamp minus
+    `base_timestamp`, in milliseconds.
     """
 
     __slots__ = (
@@ -44,6 +47,7 @@ class RecordsBuilder:
         "base_timestamp",
         "count",
         "deltas",
+        "limit",
         "max_timestamp",
         "size",
     )
@@ -51,6 +55,7 @@ class RecordsBuilder:
     def __init__(self) -> None:
         self.count = 0
         self.size = 0
+        self.limit = sys.maxsize
         self.base_timestamp = -1
         self.max_timestamp = -1
         self.deltas: list[int] = []
@@ -65,7 +70,8 @@ class RecordsBuilder:
         return f"<RecordsBuilder: {self.count} records in {self.size} bytes>"
 
     def append(self, key: bytes | None, value: bytes | None, headers: Headers, timestamp_ms: int, room: int) -> int:
-        """Adds one record if it takes no more than `room` bytes; returns how many it took, or 0 and changes nothing.
+        """Adds one record if it takes no more than `room` bytes, and all of them no more than `limit`; returns how many
+        it took, or 0 and changes nothing.
 
         `headers` are in order, duplicates allowed. Raises UnicodeEncodeError for a header key that is no text, and
         AttributeError after `build`; nothing is changed then either.
@@ -116,7 +122,8 @@ class RecordsBuilder:
             length = encode_varint(body)
             record = (length, b"\0", *body_parts)
             size = body + len(length)
-        if size > room:
+        total = self.size + size
+        if size > room or total > self.limit:
             return 0
         # One tuple at once instead of an append for each part: 90 ns.
         parts += record
@@ -131,7 +138,7 @@ class RecordsBuilder:
                 self.max_timestamp = timestamp_ms
         self.deltas.append(delta)
         self.count = count + 1
-        self.size += size
+        self.size = total
         return size
 
     def build(self) -> bytes:

@@ -67,7 +67,7 @@ def test_a_partitioner_that_raises_leaves_nothing_behind() -> None:
     with pytest.raises(PartitionerError, match="returned 7"):
         core.send()
     assert core.accumulator.buffered == 0
-    assert not core.intake.waiting
+    assert not core.intake.parked
 
 
 # Waiting for metadata
@@ -78,10 +78,10 @@ def test_records_of_an_unknown_topic_go_on_in_call_order() -> None:
     values = [b"%d" % number for number in range(50)]
     deliveries = [core.send(value=value, partition=0) for value in values]
     assert core.asked == ["orders"]
-    assert core.intake.waiting == 50
+    assert len(core.intake.parked) == 50
     assert all(parked(*deliveries))
     core.know("orders", 0)
-    assert not core.intake.waiting
+    assert not core.intake.parked
     assert core.all_accepted == 1
     core.accumulator.seal_all()
     core.acknowledge(*core.drain(), base_offset=10)
@@ -174,7 +174,7 @@ def test_a_topic_that_is_refused() -> None:
     for delivery in refused:
         assert isinstance(delivery.exception(), TopicAuthorizationError)
     assert not other.done()
-    assert core.intake.waiting == 1
+    assert len(core.intake.parked) == 1
 
 
 def test_on_delivery_is_told_of_a_refusal() -> None:
@@ -288,7 +288,7 @@ def test_a_partitioner_that_fails_later_fails_its_record_alone() -> None:
     core.know("unknown", 0)
     assert isinstance(unknown[0].exception(), PartitionerError)
     assert parked(unknown[1]) == [False]
-    assert not core.intake.waiting
+    assert not core.intake.parked
 
 
 def test_a_partitioner_is_not_asked_again_at_each_attempt() -> None:
@@ -321,11 +321,11 @@ def test_a_withdrawn_record_leaves_nothing_behind(known: bool) -> None:
     for delivery in reversed(deliveries):
         assert delivery.cancel()
     core.loop.turn()
-    assert core.intake.waiting == 1
+    assert len(core.intake.parked) == 1
     gc.collect()
     assert sum(type(thing) is Parked for thing in gc.get_objects()) - before == 1
     assert first.cancel()
-    assert core.intake.waiting == 0
+    assert len(core.intake.parked) == 0
     assert core.all_accepted == (2 if known else 1), "drain() has nothing to wait for"
     assert not core.intake.topics["orders"].in_line
     core.know("orders", 0, 0)
@@ -357,10 +357,10 @@ def test_fail_all_ends_everybodys_waiting() -> None:
     assert list(core.intake.parked) != []
     core.intake.fail_all(KafkaError("over"))
     assert [str(delivery.exception()) for delivery in deliveries] == ["over"] * 3
-    assert not core.intake.waiting
+    assert not core.intake.parked
     assert core.intake.deadline is None
     assert core.all_accepted
-    assert repr(core.intake) == "<Intake of 2 topics: 0 records wait, 0 of them for room>"
+    assert repr(core.intake) == "<Intake of 2 topics: 0 records wait, 0 for room>"
     core.acknowledge(*core.drain())
     assert core.accumulator.buffered == 0
 

@@ -310,12 +310,12 @@ class CoreMachine(RuleBasedStateMachine):
             self.bytes_are_exact()
             self.few_are_in_flight()
             self.turn()
-            if not self.core.accumulator.unsettled and not self.core.intake.waiting:
+            if not self.core.accumulator.unsettled and not self.core.intake.parked:
                 break
             self.wait(0.1)
         self.turn()
         self.turn()
-        assert not self.core.intake.waiting
+        assert not self.core.intake.parked
         assert not self.core.accumulator.unsettled
         assert self.core.accumulator.buffered == 0
         self.check_books()

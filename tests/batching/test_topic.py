@@ -111,7 +111,7 @@ def test_a_hook_that_raises_is_the_partitioners_error_and_nothing_is_kept() -> N
         core.send(value=b"x" * 100)
     assert isinstance(raised.value.__cause__, ZeroDivisionError)
     assert core.accumulator.buffered == buffered
-    assert not core.intake.waiting
+    assert not core.intake.parked
 
 
 def test_records_without_key_stay_for_a_batch() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 
 import pytest
 
@@ -178,3 +179,42 @@ def test_never_closed(caplog: pytest.LogCaptureFixture) -> None:
     del producer
     (told,) = (record.message for record in caplog.records if record.levelno >= logging.WARNING)
     assert "close a producer before its loop" in told
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+async def test_from_a_child_process(started: Producer, cluster: EmbeddedCluster) -> None:
+    child = os.fork()
+    if not child:
+        # Nothing of the parent's may run here, whatever happens.
+        try:
+            started.send(TOPIC, b"x")
+        except MisuseError:
+            os._exit(0)
+        finally:
+            os._exit(1)
+    _, status = await asyncio.to_thread(os.waitpid, child, 0)
+    assert status == 0
+    await started.send(TOPIC, b"from here")
+    assert values(cluster) == [b"from here"]
+
+
+def test_on_another_loop_of_the_same_thread() -> None:
+    first, second = asyncio.new_event_loop(), asyncio.new_event_loop()
+    try:
+        cluster = first.run_until_complete(EmbeddedCluster().__aenter__())
+        producer = Producer(cluster.bootstrap_servers)
+        first.run_until_complete(producer.start())
+
+        async def elsewhere() -> None:
+            with pytest.raises(MisuseError, match=r"send\(\) from outside of the event loop"):
+                producer.send(TOPIC, b"x")
+            with pytest.raises(MisuseError, match=r"drain\(\) from outside of the event loop"):
+                await producer.drain()
+
+        second.run_until_complete(elsewhere())
+        first.run_until_complete(producer.close())
+        first.run_until_complete(cluster.__aexit__(None, None, None))
+    finally:
+        first.close()
+        second.close()

@@ -151,7 +151,7 @@ def test_the_next_batches_are_no_larger_than_the_halves() -> None:
         pass
     bench.batch(queue)
     opened = queue.batches[-1]
-    assert opened.limit <= half
+    assert opened.builder.limit <= half
 
 
 SIZES = [10, 3000, 50, 700, 9000, 10, 10, 2500, 4000, 1] * 6

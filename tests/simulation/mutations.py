@@ -196,7 +196,7 @@ def _withdraws_the_next(right: Any) -> Any:
         intake = getattr(self.on_withdrawn, "__self__", None)
         right(self)
         if isinstance(intake, Intake) and intake.parked:
-            right(intake.parked[0])
+            right(next(iter(intake.parked)))
 
     return withdraw
 
