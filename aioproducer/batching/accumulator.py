@@ -32,6 +32,10 @@ if TYPE_CHECKING:
     from aioproducer.outcome import Outcome
 
 
+MOST_BATCHES = 500
+"""In a request. To put it together takes the loop a few milliseconds, and thousands of partitions may be ready."""
+
+
 class Gate(Protocol):
     """What `sending` says about order: whether the oldest batch of a partition may go now, and under which sequence it
     goes.
@@ -188,8 +192,8 @@ class Accumulator:
     # Batches out
 
     def drain(self, node: NodeQueue, now: float, limit: int) -> list[Batch]:
-        """Take the next request's batches for a broker: of each ready partition its oldest, up to `limit` bytes
-        together.
+        """Take the next request's batches for a broker: of each ready partition its oldest, up to `limit` bytes and
+        MOST_BATCHES together.
 
         A batch that alone is larger goes alone. One batch per partition, for brokers accept no more in a request.
         """
@@ -198,6 +202,8 @@ class Accumulator:
         taken: list[Batch] = []
         size = 0
         for _ in range(len(node.ready)):
+            if len(taken) == MOST_BATCHES:
+                break
             queue = node.next_ready()
             if not self._is_ready(queue):
                 node.strike(queue)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from aioproducer.batching.accumulator import MOST_BATCHES
 from aioproducer.batching.batch import Batch, State
 from aioproducer.records.batch import HEADER_SIZE
 from tests.support.batching import Core, OpenGate
@@ -384,3 +385,14 @@ def test_a_leader_that_comes_back_is_not_listed_twice() -> None:
     assert len(made.nodes[0].ready) == 1
     assert not made.nodes[1].ready
     assert len(made.drain()) == 1
+
+
+def test_a_request_has_so_many_batches_at_most_and_the_next_goes_on_where_it_ended() -> None:
+    made = Core(linger=0.0, buffer_memory=1 << 24)
+    made.know("orders", *([0] * (2 * MOST_BATCHES + 7)))
+    for partition in range(2 * MOST_BATCHES + 7):
+        made.send(partition=partition)
+    requests = [made.drain(), made.drain(), made.drain(), made.drain()]
+    assert [len(request) for request in requests] == [MOST_BATCHES, MOST_BATCHES, 7, 0]
+    taken = [batch.queue.partition for request in requests for batch in request]
+    assert taken == list(range(2 * MOST_BATCHES + 7))

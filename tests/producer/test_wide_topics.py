@@ -1,0 +1,54 @@
+"""A topic with thousands of partitions: what is done for all of them at once leaves the loop its turns."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from aioproducer import Producer
+from aioproducer.batching.accumulator import MOST_BATCHES
+from aioproducer.network.connection import Connection
+from aioproducer.protocol.messages.produce import ProduceRequest
+from aioproducer.testing import EmbeddedCluster
+
+pytestmark = pytest.mark.usefixtures("no_leaks")
+
+PARTITIONS = 3 * MOST_BATCHES + 10
+
+
+async def test_a_record_for_each_partition_goes_out_in_requests_with_a_turn_between(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    loop = asyncio.get_running_loop()
+    turn = 0
+    ticking = True
+
+    def tick() -> None:
+        nonlocal turn
+        turn += 1
+        if ticking:
+            loop.call_soon(tick)
+
+    written: list[int] = []
+    send = Connection.send
+
+    def noting(self: Connection, request: ProduceRequest, *args: object, **kwargs: object) -> None:
+        if isinstance(request, ProduceRequest):
+            written.append(turn)
+        send(self, request, *args, **kwargs)  # type: ignore[arg-type]  # passed on as they came
+
+    monkeypatch.setattr(Connection, "send", noting)
+    async with asyncio.timeout(60), EmbeddedCluster() as cluster:
+        cluster.create_topic("wide", partitions=PARTITIONS)
+        async with Producer(cluster.bootstrap_servers, linger_ms=60_000, delivery_timeout_ms=120_000) as producer:
+            deliveries = [producer.send("wide", b"x", partition=partition) for partition in range(PARTITIONS)]
+            await producer.partitions_for("wide")
+            await producer.drain()
+            tick()
+            await producer.flush()
+            ticking = False
+            assert [delivery.result().partition for delivery in deliveries] == list(range(PARTITIONS))
+            assert all(delivery.result().offset == 0 for delivery in deliveries)
+    assert len(written) == 4
+    assert len(set(written)) == 4, "a turn between two requests"
