@@ -12,24 +12,27 @@ When to ask, and for what, is `metadata`.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 from typing import NamedTuple
 
-from aioproducer.cluster.view import NO_LEADER, NO_PARTITIONS, Brokers, ClusterView, PartitionTable, TopicView
+from aioproducer.cluster.view import NO_LEADER, ClusterView, PartitionTable, TopicView
 from aioproducer.models import Node
-from aioproducer.protocol.messages.metadata import (
-    MetadataResponse,
-    MetadataResponsePartition,
-    MetadataResponseTopic,
-)
+from aioproducer.protocol.messages.metadata import MetadataResponse
 from aioproducer.protocol.primitives import ZERO_UUID
 from aioproducer.work import Work
 
 UNKNOWN_TOPIC_OR_PARTITION = 3
-_LEADER_NOT_AVAILABLE = 5
 _EPOCHS_SINCE = 9
+
+
+class Answer(NamedTuple):
+    """A metadata answer, in which version it came, and the topics that were in it."""
+
+    response: MetadataResponse
+    version: int
+    topics: Mapping[str, TopicView]
 
 
 class Merged(NamedTuple):
@@ -43,31 +46,36 @@ class Merged(NamedTuple):
     unsettled: frozenset[str]
 
 
-def merge(view: ClusterView, response: MetadataResponse, *, version: int, asked: Collection[str]) -> Work[Merged]:
-    """The view after `response`, an answer in `version` to a question for the topics `asked`.
+def merge(view: ClusterView, answer: Answer, *, asked: Collection[str]) -> Work[Merged]:
+    """The view after `answer`, to a question for the topics `asked`.
 
     A topic that was asked for and is not in the answer counts as unknown; one that was not asked for is left out.
     """
+    response = answer.response
     brokers = dict(_brokers(response))
     moved = None not in (view.cluster_id, response.cluster_id) and view.cluster_id != response.cluster_id
-    answered = {topic.name: topic for topic in response.topics if topic.name is not None}
-    topics = dict(view.topics)
+    merged = dict(view.topics)
     changed = set()
     unsettled = set()
     news = brokers != view.brokers
-    tables = _Tables(brokers, view.brokers, reliable=version >= _EPOCHS_SINCE)
     for name in asked:
-        known = topics.get(name)
-        new = yield from _topic(name, answered.get(name), None if moved else known, tables)
+        known = merged.get(name)
+        new = answer.topics.get(name) or TopicView(name, error_code=UNKNOWN_TOPIC_OR_PARTITION)
+        if answer.version < _EPOCHS_SINCE:
+            new = replace(new, partitions=new.partitions.without_epochs())
+        elif known is not None and known is not new and not moved and _is_same(known, new):
+            new = replace(new, partitions=_newest(new.partitions, known.partitions, brokers, view.brokers))
+        if not brokers.keys() >= set(new.partitions.leaders):
+            new = replace(new, partitions=new.partitions.led_by(brokers))
         if new.error_code or NO_LEADER in new.partitions.leaders:
             unsettled.add(name)
         if new != known:
             news = news or not _same_for_sending(new, known)
             changed.add(name)
-            topics[name] = new
-        yield 1
-    merged = ClusterView(MappingProxyType(brokers), MappingProxyType(topics), response.cluster_id or view.cluster_id)
-    return Merged(merged, frozenset(changed), news, frozenset(unsettled))
+            merged[name] = new
+        yield 1 + len(new.partitions) // 10
+    new_view = ClusterView(MappingProxyType(brokers), MappingProxyType(merged), response.cluster_id or view.cluster_id)
+    return Merged(new_view, frozenset(changed), news, frozenset(unsettled))
 
 
 def with_leader(
@@ -110,60 +118,23 @@ def _usable(node: Node) -> bool:
     return node.id >= 0 and bool(node.host) and 0 < node.port < 65536
 
 
-def _topic(name: str, answer: MetadataResponseTopic | None, old: TopicView | None, tables: _Tables) -> Work[TopicView]:
-    if answer is None:
-        return TopicView(name, error_code=UNKNOWN_TOPIC_OR_PARTITION)
-    if answer.error_code:
-        return TopicView(name, answer.topic_id, error_code=answer.error_code)
-    if not answer.partitions:
-        # A topic without partitions is one whose creation has not come to an end.
-        return TopicView(name, answer.topic_id, error_code=_LEADER_NOT_AVAILABLE)
-    same = old is not None and (old.topic_id == answer.topic_id or ZERO_UUID in (old.topic_id, answer.topic_id))
-    table = yield from tables.make(answer.partitions, old.partitions if old is not None and same else NO_PARTITIONS)
-    return TopicView(name, answer.topic_id, table)
+def _is_same(old: TopicView, new: TopicView) -> bool:
+    """Whether it is the same topic, as far as is known, and not one made again."""
+    return old.topic_id == new.topic_id or ZERO_UUID in (old.topic_id, new.topic_id)
 
 
-class _Tables:
-    """Makes the tables of partitions of one answer. `brokers` grows by leaders that are kept from the view before.
-
-    reliable: whether the epochs of the answer are.
-    """
-
-    def __init__(self, brokers: dict[int, Node], old_brokers: Mapping[int, Node], *, reliable: bool) -> None:
-        self._brokers = brokers
-        self._old_brokers = old_brokers
-        self._reliable = reliable
-        # Most partitions are on the same few sets of brokers; each is kept once.
-        self._shared: dict[Brokers, Brokers] = {}
-
-    def make(self, answered: Sequence[MetadataResponsePartition], before: PartitionTable) -> Work[PartitionTable]:
-        """The table of one topic; `before`: what was known of it, nothing for a topic that is another one now."""
-        count = len(answered)
-        leaders, epochs = [NO_LEADER] * count, [-1] * count
-        replicas: list[Brokers] = [()] * count
-        isr, offline = replicas[:], replicas[:]
-        share = self._shared.setdefault
-        for partition in answered:
-            index = partition.partition_index
-            if not 0 <= index < count:
-                continue
-            epoch = partition.leader_epoch if self._reliable else -1
-            if index < len(before) and 0 <= epoch < before.epochs[index]:
-                leaders[index], epochs[index], replicas[index], isr[index], offline[index] = before[index]
-                self._keep(leaders[index])
-            else:
-                if partition.leader_id in self._brokers:
-                    leaders[index] = partition.leader_id
-                epochs[index] = epoch
-                replicas[index] = share(key := tuple(partition.replica_nodes), key)
-                isr[index] = share(key := tuple(partition.isr_nodes), key)
-                offline[index] = share(key := tuple(partition.offline_replicas), key)
-            yield 1
-        return PartitionTable(leaders, epochs, replicas, isr, offline)
-
-    def _keep(self, leader: int) -> None:
-        if leader in self._old_brokers:
-            self._brokers.setdefault(leader, self._old_brokers[leader])
+def _newest(
+    new: PartitionTable, old: PartitionTable, brokers: dict[int, Node], old_brokers: Mapping[int, Node]
+) -> PartitionTable:
+    """The new table, but for partitions whose leader was newer already. Such leaders stay among the `brokers`."""
+    stale = [
+        index for index, (epoch, known) in enumerate(zip(new.epochs, old.epochs, strict=False)) if 0 <= epoch < known
+    ]
+    for index in stale:
+        leader = old.leaders[index]
+        if leader in old_brokers:
+            brokers.setdefault(leader, old_brokers[leader])
+    return new.with_rows_of(old, stale) if stale else new
 
 
 def _same_for_sending(new: TopicView, known: TopicView | None) -> bool:

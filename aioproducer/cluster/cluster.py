@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from random import Random
 from typing import TypeVar
 
+from aioproducer.cluster.answer import Answer
 from aioproducer.cluster.backoff import ExponentialBackoff
 from aioproducer.cluster.bootstrap import canonical_addresses, seed_nodes, start_timeout
 from aioproducer.cluster.connector import Connector
@@ -22,6 +23,7 @@ from aioproducer.cluster.links import BrokerLink, LinkPolicy
 from aioproducer.cluster.listeners import Listeners, OnChange
 from aioproducer.cluster.metadata import Metadata
 from aioproducer.cluster.resolve import CanonicalName, Resolve, canonical_name, resolve_host
+from aioproducer.cluster.tables import Tables
 from aioproducer.cluster.view import ClusterView
 from aioproducer.config import Config
 from aioproducer.errors import (
@@ -177,7 +179,7 @@ class Cluster:
         failures: dict[int, KafkaError] = {}
         request = self._metadata.build_request(self._clock())
 
-        async def attempt(link: BrokerLink) -> tuple[MetadataResponse, int]:
+        async def attempt(link: BrokerLink) -> Answer:
             within = max(deadline - self._clock() - timeout * (1 - _LAST_ATTEMPT), 0.001)
             connection = await link.connection(within=within)
             within = max(deadline - self._clock() - timeout * (1 - _LAST_ATTEMPT) / 2, 0.001)
@@ -191,14 +193,14 @@ class Cluster:
 
         try:
             async with asyncio.timeout(timeout):
-                response, version = await self._control.persist(attempt, failed)
+                answer = await self._control.persist(attempt, failed)
         except BaseException as error:
             self._metadata.failed(self._clock())
             if isinstance(error, TimeoutError):
                 cause = next(reversed(failures.values()), None)
                 raise start_timeout(self._control.seeds or self._listed(), failures, timeout) from cause
             raise
-        await self._apply(response, version)
+        await self._apply(answer)
         self._started.set()
 
     async def run(self) -> None:
@@ -268,7 +270,7 @@ class Cluster:
         limit = asyncio.timeout(self._patience(now))
         try:
             async with limit:
-                response, version = await self._exchange(request)
+                answer = await self._exchange(request)
         except KafkaError as error:
             self._metadata.failed(self._clock())
             if isinstance(error, BrokerError) and error.code == _REBOOTSTRAP_REQUIRED and self._recovers:
@@ -283,9 +285,9 @@ class Cluster:
             self._metadata.failed(self._clock())
             raise
         else:
-            await self._apply(response, version)
+            await self._apply(answer)
 
-    async def _exchange(self, request: MetadataRequest) -> tuple[MetadataResponse, int]:
+    async def _exchange(self, request: MetadataRequest) -> Answer:
         established = self._control.established()
         if established is not None:
             try:
@@ -294,12 +296,13 @@ class Cluster:
                 pass  # lost since it was last used, which says nothing about the others
         return await self._ask_metadata(await self._control.connection(), request, self._request_timeout)
 
-    async def _ask_metadata(
-        self, connection: Connection, request: MetadataRequest, timeout: float
-    ) -> tuple[MetadataResponse, int]:
-        """One broker's answer and its version. A connection whose answer is of no use is closed, to try others next."""
+    async def _ask_metadata(self, connection: Connection, request: MetadataRequest, timeout: float) -> Answer:
+        """One broker's answer. A connection whose answer is of no use is closed, to try others next."""
         version = connection.versions.pick(MetadataRequest)
-        response = await connection.call(request, timeout=min(timeout, self._request_timeout), at_most=version)
+        tables = Tables(self.view.topics)
+        response = await connection.call(
+            request, timeout=min(timeout, self._request_timeout), at_most=version, takers=tables.takers
+        )
         assert isinstance(response, MetadataResponse)
         error: KafkaError | None = None
         if response.error_code:
@@ -309,12 +312,12 @@ class Cluster:
         if error is not None:
             connection.close(error)
             raise error
-        return response, version
+        return Answer(response, version, tables.topics)
 
-    async def _apply(self, response: MetadataResponse, version: int) -> None:
+    async def _apply(self, answer: Answer) -> None:
         """Takes an answer over and tells of it, both in slices: records go on being sent meanwhile."""
         before = self.view.cluster_id
-        changed = await in_slices(self._metadata.apply(response, version, self._clock()))
+        changed = await in_slices(self._metadata.apply(answer, self._clock()))
         after = self.view.cluster_id
         if None not in (before, after) and before != after:
             _log.warning("cluster %s answers where cluster %s did; records go there from now on", after, before)

@@ -15,12 +15,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
-from aioproducer.cluster.answer import merge, with_leader, without
+from aioproducer.cluster.answer import Answer, merge, with_leader, without
 from aioproducer.cluster.backoff import ExponentialBackoff
 from aioproducer.cluster.view import ClusterView
 from aioproducer.models import Node
 from aioproducer.protocol.error_codes import error_code
-from aioproducer.protocol.messages.metadata import MetadataRequest, MetadataRequestTopic, MetadataResponse
+from aioproducer.protocol.messages.metadata import MetadataRequest, MetadataRequestTopic
 from aioproducer.work import Work
 
 _SHORTEST_PAUSE = 0.02  # also where retry_backoff_ms is 0: brokers are not to be asked in a busy loop
@@ -128,7 +128,7 @@ class Metadata:
             allow_auto_topic_creation=self._create_topics,
         )
 
-    def apply(self, response: MetadataResponse, version: int, now: float) -> Work[frozenset[str]]:
+    def apply(self, answer: Answer, now: float) -> Work[frozenset[str]]:
         """Takes over the answer to the request under way, step by step; the topics that look different then, or are
         refused. Until it has come to its end the view is the old one, and no other request is due.
 
@@ -137,7 +137,7 @@ class Metadata:
         asked = self._asked or _Asked((), everything=False, new=False, due=True)
         before = self.view.cluster_id
         self._named = []
-        merged = yield from merge(self.view, response, version=version, asked=asked.topics)
+        merged = yield from merge(self.view, answer, asked=asked.topics)
         self._asked = None
         self.view = merged.view
         for named in self._named:

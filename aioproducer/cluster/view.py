@@ -6,7 +6,7 @@ A view is replaced, never changed, so whoever holds one may read it at leisure. 
 from __future__ import annotations
 
 from array import array
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias, overload
 from uuid import UUID
@@ -92,6 +92,21 @@ class PartitionTable(Sequence[PartitionView]):
         leaders, epochs = self.leaders[:], self.epochs[:]
         leaders[partition], epochs[partition] = leader, epoch
         return PartitionTable(leaders, epochs, self.replicas, self.isr, self.offline)
+
+    def led_by(self, brokers: Container[int]) -> PartitionTable:
+        """The same without the leaders that are not among these brokers: nobody could send to them."""
+        leaders = [leader if leader in brokers else NO_LEADER for leader in self.leaders]
+        return PartitionTable(leaders, self.epochs, self.replicas, self.isr, self.offline)
+
+    def without_epochs(self) -> PartitionTable:
+        return PartitionTable(self.leaders, [-1] * len(self), self.replicas, self.isr, self.offline)
+
+    def with_rows_of(self, other: PartitionTable, indexes: Collection[int]) -> PartitionTable:
+        """The same, but for these partitions, which are as in the other."""
+        rows = list(self)
+        for index in indexes:
+            rows[index] = other[index]
+        return PartitionTable(*zip(*rows, strict=True))
 
 
 NO_PARTITIONS = PartitionTable()

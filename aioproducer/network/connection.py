@@ -30,9 +30,10 @@ from aioproducer.errors import (
 )
 from aioproducer.network.framing import FrameReader
 from aioproducer.network.handshake import negotiate
-from aioproducer.network.pending import OpenBody, Pending, decoded, undecoded
+from aioproducer.network.pending import OpenBody, Pending, decoded, decoding, undecoded
 from aioproducer.network.stream import Dialer, Spawn, Stream
 from aioproducer.network.throttle import throttle_seconds
+from aioproducer.protocol.decoding import Takers
 from aioproducer.protocol.headers import decode_response_header, encode_request
 from aioproducer.protocol.schema import Request, Response, api_name
 from aioproducer.protocol.versions import BrokerVersions
@@ -44,9 +45,6 @@ OnAnswer: TypeAlias = Callable[[Response | KafkaError], None]
 
 # Java's client keeps the ids above for its authentication requests, and some brokers' logs and proxies tell them apart.
 _LAST_CORRELATION_ID = 2147483639
-
-# Bytes of an answer that are decoded in a millisecond or two.
-_LARGE = 16 * 1024
 
 
 async def open_connection(
@@ -207,8 +205,12 @@ class Connection:
             raise self._error
         self._write(request, version)
 
-    async def call(self, request: Request, *, timeout: float, at_most: int | None = None) -> Response:
+    async def call(
+        self, request: Request, *, timeout: float, at_most: int | None = None, takers: Takers | None = None
+    ) -> Response:
         """The answer to `request`, in the highest version in common. Cancelling abandons the answer, nothing else.
+
+        takers: who gets the structs in its arrays, as in `Message.decode_in_steps`.
 
         Raises UnsupportedVersionError, what `Message.encode` raises, and what ends the connection.
         """
@@ -228,10 +230,7 @@ class Connection:
         self._expect(request, version, undecoded, settle, timeout)
         body = await answer
         try:
-            if len(body) < _LARGE:
-                response = decoded(type(request), version, body)
-            else:
-                response = await in_slices(type(request).response.decode_in_steps(body, version, exact=False))
+            response = await in_slices(decoding(type(request), version, body, takers))
         except ProtocolError as error:
             _put_name(error, self.name)
             self.close(error)

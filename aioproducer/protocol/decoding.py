@@ -13,11 +13,11 @@ Rules, for bytes that anybody may have written:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from struct import Struct as Packer
 from struct import unpack_from
-from typing import cast
+from typing import Any, TypeAlias, cast
 
 from aioproducer.protocol.fields import UUID_BYTES, Array, Blob, Kind, Scalar, Struct, Text, WireField, wire_fields
 from aioproducer.protocol.primitives import MalformedError, read_uvarint, skip_fields, uuid_from
@@ -34,16 +34,20 @@ def decoder(struct: type[Struct], version: int, *, flexible: bool) -> Callable[[
     return cast("Callable[[bytes, int, bool], Struct]", function)
 
 
-def slow_decoder(
-    struct: type[Struct], version: int, *, flexible: bool
-) -> Callable[[bytes, int, bool], Generator[int, None, Struct]]:
+Takers: TypeAlias = Mapping[type[Struct], Callable[[Any], object]]
+"""By the class of structs in arrays: what gets each of them as soon as it is decoded, in the array's place."""
+
+SlowDecoder: TypeAlias = Callable[[bytes, int, bool, Takers], Generator[int, None, Struct]]
+
+
+def slow_decoder(struct: type[Struct], version: int, *, flexible: bool) -> SlowDecoder:
     """The same for large messages: it does its work step by step, and yields 1 after each element of an array that is
-    a struct.
+    a struct. Elements that somebody takes are in no array: of thousands, one at a time exists then.
     """
     writer = _Decoder(version, flexible, in_steps=True)
     name = writer.message(struct)
     function = writer.source.function(name, f"<{struct.__name__} v{version} slow decoder>")
-    return cast("Callable[[bytes, int, bool], Generator[int, None, Struct]]", function)
+    return cast("SlowDecoder", function)
 
 
 def decoder_source(struct: type[Struct], version: int, *, flexible: bool, in_steps: bool = False) -> str:
@@ -74,7 +78,7 @@ class _Decoder:
         )
 
     def message(self, struct: type[Struct]) -> str:
-        with self.source.block("def decode(body, size, exact):"):
+        with self.source.block(f"def decode(body, size, exact{', takers' if self._in_steps else ''}):"):
             self.source.line("position = 0")
             if self._in_steps:
                 self.source.line("yield 0")  # so that it is a generator whatever the struct has
@@ -158,6 +162,11 @@ class _Decoder:
                 return
             items = self.source.fresh("items")
             self.source.line(f"{items} = []")
+            take = f"{items}.append"
+            if self._in_steps and isinstance(element, type):
+                struct = self.source.constant(element.__name__, element)
+                self.source.line(f"{items}_take = takers.get({struct}, {take})")
+                take = f"{items}_take"
             with self.source.block(f"for _ in range({length}):"):
                 if isinstance(element, type):
                     item = self._struct(element)
@@ -165,7 +174,7 @@ class _Decoder:
                     item = self.source.fresh("item")
                     self._value(element, item, False, name)
                     self._flush()
-                self.source.line(f"{items}.append({item})")
+                self.source.line(f"{take}({item})")
                 if self._in_steps and isinstance(element, type):
                     self.source.line("yield 1")
             self.source.line(f"{target} = tuple({items})")

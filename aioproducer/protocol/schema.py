@@ -13,7 +13,7 @@ from typing import ClassVar, Self
 from uuid import UUID
 
 from aioproducer.errors import ProtocolError, UnsupportedVersionError
-from aioproducer.protocol.decoding import decoder, slow_decoder
+from aioproducer.protocol.decoding import SlowDecoder, Takers, decoder, slow_decoder
 from aioproducer.protocol.encoding import AbsentFieldError, encoder
 from aioproducer.protocol.fields import UUID_BYTES, Array, Blob, Kind, Scalar, Struct, Text, wire_fields
 from aioproducer.protocol.primitives import MAX_STRING, Chunk, MalformedError
@@ -78,11 +78,16 @@ class Message(Api):
         return message
 
     @classmethod
-    def decode_in_steps(cls, body: bytes, version: int, *, exact: bool = True) -> Generator[int, None, Self]:
-        """The same for a body that may take long: yields how much was done, and has the message as its value."""
+    def decode_in_steps(
+        cls, body: bytes, version: int, *, exact: bool = True, takers: Takers | None = None
+    ) -> Generator[int, None, Self]:
+        """The same for a body that may take long: yields how much was done, and has the message as its value.
+
+        takers: by their class, who gets the structs of arrays one by one, as they are decoded; the arrays stay empty.
+        """
         decode = _SLOW_DECODERS.get((cls, version)) or _compile_slow_decoder(cls, version)
         try:
-            message = yield from decode(body, len(body), exact)
+            message = yield from decode(body, len(body), exact, takers or {})
         except _MALFORMED as error:
             raise _no_message(cls, version, body, error) from error
         assert isinstance(message, cls)
@@ -112,7 +117,7 @@ class Request(Message):
 
 _ENCODERS: dict[tuple[type[Message], int], Callable[[Struct], list[Chunk]]] = {}
 _DECODERS: dict[tuple[type[Message], int], Callable[[bytes, int, bool], Struct]] = {}
-_SLOW_DECODERS: dict[tuple[type[Message], int], Callable[[bytes, int, bool], Generator[int, None, Struct]]] = {}
+_SLOW_DECODERS: dict[tuple[type[Message], int], SlowDecoder] = {}
 _MALFORMED = (MalformedError, struct.error, IndexError, UnicodeDecodeError)
 
 
@@ -133,9 +138,7 @@ def _compile_decoder(message: type[Message], version: int) -> Callable[[bytes, i
     return made
 
 
-def _compile_slow_decoder(
-    message: type[Message], version: int
-) -> Callable[[bytes, int, bool], Generator[int, None, Struct]]:
+def _compile_slow_decoder(message: type[Message], version: int) -> SlowDecoder:
     _check_version(message, version)
     made = _SLOW_DECODERS[message, version] = slow_decoder(message, version, flexible=message.is_flexible(version))
     return made

@@ -16,6 +16,7 @@ from aioproducer.protocol.messages.metadata import (
     MetadataResponseTopic,
 )
 from aioproducer.work import at_once
+from tests.support.metadata import answered
 
 ID_1, ID_2 = UUID(int=1), UUID(int=2)
 NODES = {1: Node(1, "one", 9092), 2: Node(2, "two", 9092)}
@@ -47,7 +48,7 @@ def answer(
 
 
 def after(view: ClusterView, response: MetadataResponse, version: int = 12) -> Merged:
-    return at_once(merge(view, response, version=version, asked=("orders",)))
+    return at_once(merge(view, answered(response, version, known=view.topics), asked=("orders",)))
 
 
 def leaders(merged: Merged) -> list[tuple[int, int]]:
@@ -72,6 +73,21 @@ def test_the_same_answer_again_is_no_news() -> None:
     first = after(ClusterView(), answer(topic(partition(0, 1, 5))))
     again = after(first.view, answer(topic(partition(0, 1, 5))))
     assert (again.changed, again.news) == (frozenset(), False)
+
+
+def test_what_is_as_before_stays_the_same_object() -> None:
+    first = after(ClusterView(), answer(topic(partition(0, 1, 5))))
+    again = after(first.view, answer(topic(partition(0, 1, 5))))
+    assert again.view.topics["orders"] is first.view.topics["orders"]
+    without_leader = after(first.view, answer(topic(partition(0, 1, 5)), brokers=(2,)))
+    assert leaders(without_leader) == [(-1, 5)], "though the topic is as before"
+    assert without_leader.unsettled == {"orders"}
+
+
+def test_partitions_in_any_order_and_one_that_is_missing() -> None:
+    merged = after(ClusterView(), answer(topic(partition(2, 1, 7), partition(0, 2, 5), partition(7, 1, 9))))
+    assert leaders(merged) == [(2, 5), (-1, -1), (1, 7)]
+    assert merged.unsettled == {"orders"}
 
 
 def test_a_change_of_replicas_is_a_change_and_no_news() -> None:
@@ -140,9 +156,9 @@ def test_hostile_partitions_and_brokers() -> None:
         MetadataResponseBroker(node_id=node_id, host=host, port=port)
         for node_id, host, port in ((-1, "a", 1), (1, "", 1), (2, "b", 0), (3, "c", 65536), (4, "d", 65535))
     )
-    assert list(
-        at_once(merge(ClusterView(), MetadataResponse(brokers=brokers), version=12, asked=())).view.brokers
-    ) == [4]
+    assert list(at_once(merge(ClusterView(), answered(MetadataResponse(brokers=brokers)), asked=())).view.brokers) == [
+        4
+    ]
 
 
 def test_a_produce_answer_names_a_leader() -> None:

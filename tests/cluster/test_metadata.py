@@ -19,6 +19,7 @@ from aioproducer.protocol.messages.metadata import (
     MetadataResponseTopic,
 )
 from aioproducer.work import Work, at_once
+from tests.support.metadata import answered
 
 
 class Bench:
@@ -55,7 +56,7 @@ class Bench:
             topics=tuple(topics),
             cluster_id=cluster_id,
         )
-        return self.metadata.apply(response, 12, now)
+        return self.metadata.apply(answered(response), now)
 
     def round(self, now: float) -> list[str]:
         """Asks and answers; the topics asked for."""

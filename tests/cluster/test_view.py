@@ -18,6 +18,7 @@ from aioproducer.protocol.messages.metadata import (
     MetadataResponseTopic,
 )
 from aioproducer.work import at_once
+from tests.support.metadata import answered
 
 BROKERS = tuple(MetadataResponseBroker(node_id=node_id, host="host", port=9092) for node_id in range(1000, 1100))
 
@@ -68,7 +69,7 @@ def test_what_a_known_partition_and_a_known_topic_take(topics: int, partitions: 
     gc.collect()
     tracemalloc.start()
     try:
-        view = at_once(merge(ClusterView(), response, version=12, asked=names)).view
+        view = at_once(merge(ClusterView(), answered(response), asked=names)).view
         gc.collect()
         size, _ = tracemalloc.get_traced_memory()
     finally:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aioproducer.errors import ProtocolError
-from aioproducer.protocol.decoding import decoder_source
+from aioproducer.protocol.decoding import Takers, decoder_source
 from aioproducer.protocol.messages.api_versions import ApiVersion, ApiVersionsResponse
 from aioproducer.protocol.messages.metadata import MetadataResponse, MetadataResponsePartition, MetadataResponseTopic
 from aioproducer.protocol.messages.produce import (
@@ -189,6 +189,11 @@ def test_large_messages_are_decoded_in_steps() -> None:
     topics = tuple(MetadataResponseTopic(name=f"t{index}", partitions=partitions) for index in range(3))
     octets = b"".join(MetadataResponse(topics=topics).encode(12))
     assert sum(MetadataResponse.decode_in_steps(octets, 12)) == 3 * 70 + 3
+    taken: list[object] = []
+    takers: Takers = {MetadataResponsePartition: taken.append}
+    message = at_once(MetadataResponse.decode_in_steps(octets, 12, takers=takers))
+    assert taken == [*partitions] * 3
+    assert [topic.partitions for topic in message.topics] == [()] * 3
     with pytest.raises(ValueError, match="no version 99"):
         next(MetadataResponse.decode_in_steps(octets, 99))
 
