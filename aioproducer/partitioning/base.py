@@ -5,7 +5,7 @@ It calls partitioners; the choice itself is theirs, and whether one is called at
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Coroutine, Iterator, Sequence
 from typing import Protocol, overload
 
 from aioproducer.errors import PartitionerError
@@ -75,5 +75,14 @@ def choose(partitioner: Partitioner, topic: str, key: bytes | None, value: bytes
         return partition
     raise PartitionerError(
         f"the partitioner {partitioner!r} returned {partition!r} for a record of topic {topic!r}: "
-        f"it has to return an int from 0 to {len(partitions) - 1}"
+        f"it has to return an int from 0 to {len(partitions) - 1}{_remedy(partition)}"
     )
+
+
+def _remedy(returned: object) -> str:
+    if isinstance(returned, Coroutine):
+        returned.close()  # or Python warns that it was never awaited, and does not say by whom
+        return "; it is not awaited, so give a plain function"
+    if type(returned) is not int and hasattr(returned, "__index__"):
+        return f"; {type(returned).__name__} is not quite that, so convert it by int()"
+    return ""

@@ -1,5 +1,5 @@
-"""Leaders that move, errors that pass, partitions that are added, brokers that come back elsewhere, on the embedded
-cluster: who is asked next, and after what, is read from its log of requests.
+"""Leaders that move, errors that pass, brokers that come back elsewhere, on the embedded cluster: who is asked next,
+and after what, is read from its log of requests.
 """
 
 from __future__ import annotations
@@ -124,30 +124,6 @@ async def test_an_error_of_the_metadata_that_passes() -> None:
             async with asyncio.timeout(10):
                 await delivery
         assert values(cluster) == [b"0"]
-
-
-async def test_partitions_are_added_while_records_are_sent() -> None:
-    async with EmbeddedCluster(brokers=2) as cluster:
-        cluster.create_topic("t")
-        options: Options = {**QUICK, "metadata_max_age_ms": 20, "batch_size": 100}
-        async with producer_of(cluster.bootstrap_servers, options) as producer:
-            sent = [producer.send("t", b"%06d" % number) for number in range(50)]
-            # It does not exist yet, and is waited for.
-            early = producer.send("t", b"early", partition=2)
-            await asyncio.gather(*sent)
-            assert not early.done()
-            cluster.add_partitions("t", 3)
-            async with asyncio.timeout(10):
-                assert (await early).partition == 2
-                number = 50
-                while {0, 1, 2} > {delivery.result().partition for delivery in sent[50:]}:
-                    batch = [producer.send("t", b"%06d" % (number + more)) for more in range(30)]
-                    await asyncio.gather(*batch)
-                    sent += batch
-                    number += 30
-        in_log = [[value for value in values(cluster, partition) if value != b"early"] for partition in range(3)]
-        assert all(found == sorted(found, key=bytes) for found in in_log if found)  # type: ignore[arg-type]  # none is null
-        assert sorted(value for found in in_log for value in found if value) == [b"%06d" % n for n in range(number)]
 
 
 @pytest.mark.parametrize("noticed", [True, False], ids=["noticed", "unnoticed"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Sequence
 from enum import IntEnum
 from fractions import Fraction
@@ -80,6 +81,37 @@ def test_no_partition(value: object) -> None:
     assert repr(value) in message
     assert "'orders'" in message
     assert "int from 0 to 2" in message
+
+
+class Indexed:
+    """What libraries of numbers return: as good as an int, and none."""
+
+    def __index__(self) -> int:
+        return 1
+
+
+@pytest.mark.parametrize("value", [True, Numbered.ONE, Indexed()])
+def test_what_is_almost_an_int_has_to_be_made_one(value: object) -> None:
+    with pytest.raises(
+        PartitionerError, match=rf"; {type(value).__name__} is not quite that, so convert it by int\(\)$"
+    ):
+        choose(returning(value), "orders", None, None, Partitions("orders", 3))
+    with pytest.raises(PartitionerError, match=r"from 0 to 2$"):
+        choose(returning(3), "orders", None, None, Partitions("orders", 3))
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_function_that_would_have_to_be_awaited_is_told_so() -> None:
+    async def later(topic: str, key: bytes | None, value: bytes | None, partitions: Partitions) -> int:
+        return 0
+
+    # What passes for a plain function when the options are checked.
+    def hidden(topic: str, key: bytes | None, value: bytes | None, partitions: Partitions) -> int:
+        return cast("int", later(topic, key, value, partitions))
+
+    with pytest.raises(PartitionerError, match=r"returned <coroutine .*not awaited, so give a plain function"):
+        choose(hidden, "orders", None, None, Partitions("orders", 3))
+    gc.collect()
 
 
 @pytest.mark.parametrize("error", [ValueError("no idea"), KeyError("x"), ZeroDivisionError()])

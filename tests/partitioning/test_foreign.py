@@ -1,4 +1,4 @@
-"""The partitioners of other ecosystems: librdkafka's own choices beside ours, and Sarama's by known hashes."""
+"""The partitioners of other ecosystems: librdkafka's own choices beside ours, and Sarama's as it has told them."""
 
 from __future__ import annotations
 
@@ -70,6 +70,28 @@ def test_fnv1a(data: bytes, value: int) -> None:
         there = Partitions("t", partitions)
         assert Fnv1aRandomPartitioner()("t", data, None, there) == abs(signed) % partitions
         assert Fnv1aReferencePartitioner()("t", data, None, there) == (value & 0x7FFFFFFF) % partitions
+
+
+# What Sarama 1.45.1 itself answers for 7, 12 and 1000 partitions.
+@pytest.mark.parametrize(
+    ("key", "hashed", "reference"),
+    [
+        (b"", (2, 3, 35), (0, 5, 613)),
+        (b"a", (6, 0, 76), (3, 8, 572)),
+        (b"foobar", (4, 0, 576), (5, 8, 72)),
+        (b"order-1", (1, 1, 949), (1, 1, 949)),
+        ("Müller".encode(), (2, 8, 372), (2, 8, 372)),
+        (bytes(range(16)), (6, 3, 443), (3, 5, 205)),
+        (b"\xff" * 9, (1, 6, 378), (1, 2, 270)),
+    ],
+)
+def test_keys_go_where_sarama_puts_them(
+    key: bytes, hashed: tuple[int, int, int], reference: tuple[int, int, int]
+) -> None:
+    for partitions, by_hash, by_reference in zip((7, 12, 1000), hashed, reference, strict=True):
+        there = Partitions("t", partitions)
+        assert Fnv1aRandomPartitioner()("t", key, None, there) == by_hash
+        assert Fnv1aReferencePartitioner()("t", key, None, there) == by_reference
 
 
 def test_the_lowest_number_has_no_absolute_value(monkeypatch: pytest.MonkeyPatch) -> None:
