@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from aioproducer.delivery import Parked
 
 
+_PARTITIONS_PER_CHOICE = 64
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Placement:
     """The options that say where records go. `random` returns any int from 0 up, evenly distributed; a broker
@@ -58,10 +61,13 @@ class Topic:
     __slots__ = (
         "_accumulator",
         "_leaders",
+        "_loads",
+        "_looks_spared",
         "_near",
         "_placement",
         "_queues",
         "_topic_id",
+        "_unused",
         "ignores_keys",
         "in_line",
         "name",
@@ -87,6 +93,9 @@ class Topic:
         self._topic_id = ZERO_UUID
         self._near: Sequence[int] = ()
         self._queues: list[PartitionQueue | None] = []
+        self._unused = 0
+        self._loads: Sequence[int] = ()
+        self._looks_spared = 0
 
     def __repr__(self) -> str:
         return f"<Topic {self.name}: {self.partitions!r}, {len(self.parked)} records wait for metadata>"
@@ -112,7 +121,11 @@ class Topic:
             self.end_visit()
         self._leaders = leaders
         self._queues.extend(None for _ in range(len(leaders) - known))
-        available = [partition for partition, leader in enumerate(leaders) if leader != NO_LEADER]
+        self._unused += len(leaders) - known
+        self._looks_spared = 0
+        available: Sequence[int] | None = None  # all of them, which takes no memory
+        if NO_LEADER in leaders:
+            available = [partition for partition, leader in enumerate(leaders) if leader != NO_LEADER]
         self.partitions = Partitions(self.name, count, available)
         for queue in self._queues:
             if queue is not None:
@@ -141,6 +154,7 @@ class Topic:
         if queue is None:
             queue = self._accumulator.new_queue(self.name, partition, self._leaders[partition])
             self._queues[partition] = queue
+            self._unused -= 1
         return queue
 
     @property
@@ -180,7 +194,7 @@ class Topic:
         if key is not None and not self.ignores_keys:
             return self.keyed(key)
         if self.sticky_queue is None:
-            partition = self.sticky.choose(partitions, self._loads(now), self._placement.random(), self._near)
+            partition = self.sticky.choose(partitions, self._look_at_loads(now), self._placement.random(), self._near)
             self.sticky_queue = self.queue(partition)
         return self.sticky_queue
 
@@ -205,16 +219,22 @@ class Topic:
             ) from error
         return True
 
-    def _loads(self, now: float) -> list[int] | None:
+    def _look_at_loads(self, now: float) -> Sequence[int] | None:
         """Batches queued per partition, -1 where the broker has stalled; None, all alike, until each was used
-        (KIP-794).
+        (KIP-794). With very many partitions one look serves for several choices, or these would cost the more the more
+        there are.
         """
         placement = self._placement
-        if not placement.adaptive or None in self._queues:
+        if not placement.adaptive or self._unused:
             return None
+        if self._looks_spared:
+            self._looks_spared -= 1
+            return self._loads
         patience = placement.patience
-        return [
+        self._loads = [
             -1 if patience and queue.stalled(now, patience) else len(queue.batches)
             for queue in self._queues
             if queue is not None
         ]
+        self._looks_spared = len(self._loads) // _PARTITIONS_PER_CHOICE
+        return self._loads

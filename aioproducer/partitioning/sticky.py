@@ -18,13 +18,18 @@ class StickyPartition:
     produced: the bytes of this visit, of which there may be `most`.
     """
 
-    __slots__ = ("_sticky_size", "most", "partition", "produced")
+    __slots__ = ("_candidates", "_chances", "_loads", "_sticky_size", "_weights", "most", "partition", "produced")
 
     def __init__(self, batch_size: int) -> None:
         self.partition = -1
         self.produced = 0
         self.most = 2 * batch_size
         self._sticky_size = batch_size
+        # What the weights were made of, and who has which part of the last.
+        self._candidates: Sequence[int] = ()
+        self._loads: Sequence[int] | None = None
+        self._chances: Sequence[int] = ()
+        self._weights: Sequence[int] = ()
 
     def __repr__(self) -> str:
         return f"<StickyPartition on {self.partition}: {self.produced} of {self._sticky_size} bytes>"
@@ -34,15 +39,17 @@ class StickyPartition:
 
         `random` is any number from 0 up, evenly distributed over a range much larger than the number of partitions.
         With `loads`, the batches that wait per partition (by its id; negative: not to be chosen now), a partition is
-        the more likely the shorter its queue is; without, all are alike. Partitions without a leader are chosen only
+        the more likely the shorter its queue is; without, all are alike. The same `loads` object again stands for the
+        same loads, and costs the less the more partitions there are. Partitions without a leader are chosen only
         if there is none with one. `near`: those with a leader in the producer's own rack; where there are any, none but
         these is chosen (KIP-1123).
         """
         candidates = near or partitions.available or partitions
-        partition = -1
-        if loads is not None:
-            partition = _weighted(candidates, loads, random)
-        if partition < 0:
+        if loads is not self._loads or candidates is not self._candidates:
+            self._weigh(candidates, loads)
+        if self._weights:
+            partition = self._chances[bisect_right(self._weights, random % self._weights[-1])]
+        else:
             partition = candidates[random % len(candidates)]
         self.partition = partition
         self.produced = 0
@@ -57,11 +64,11 @@ class StickyPartition:
         self.produced += size
         return self.produced >= self._sticky_size and (not batch_open or self.produced >= self.most)
 
-
-def _weighted(candidates: Sequence[int], loads: Sequence[int], random: int) -> int:
-    queues = [(partition, loads[partition]) for partition in candidates if loads[partition] >= 0]
-    if not queues:
-        return -1
-    ceiling = max(load for _, load in queues) + 1
-    weights = list(accumulate(ceiling - load for _, load in queues))
-    return queues[bisect_right(weights, random % weights[-1])][0]
+    def _weigh(self, candidates: Sequence[int], loads: Sequence[int] | None) -> None:
+        """Java's cumulative frequencies: each has as many chances as its queue is below the longest and one."""
+        self._candidates, self._loads = candidates, loads
+        self._chances = [] if loads is None else [partition for partition in candidates if loads[partition] >= 0]
+        self._weights = []
+        if loads is not None and self._chances:
+            ceiling = max(loads[partition] for partition in self._chances) + 1
+            self._weights = list(accumulate(ceiling - loads[partition] for partition in self._chances))

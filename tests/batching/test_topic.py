@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from random import Random
 
 import pytest
 
+from aioproducer.batching.partition_queue import PartitionQueue
 from aioproducer.batching.topic import Layout
 from aioproducer.errors import PartitionerError
 from aioproducer.partitioning.base import Partitions
@@ -157,6 +159,41 @@ def gated() -> OpenGate:
     gate = OpenGate()
     gate.open = False
     return gate
+
+
+def test_with_many_partitions_one_look_at_their_queues_serves_for_several_choices(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    looks = 0
+    original = PartitionQueue.stalled
+
+    def counting(self: PartitionQueue, now: float, patience: float) -> bool:
+        nonlocal looks
+        looks += 1
+        return original(self, now, patience)
+
+    monkeypatch.setattr(PartitionQueue, "stalled", counting)
+
+    def cost(partitions: int, choices: int) -> int:
+        nonlocal looks
+        numbers = Random(1)
+        core = Core(gate=gated(), adaptive=True, patience=1.0, random=lambda: numbers.getrandbits(31))
+        core.know("orders", *([0] * partitions))
+        topic = core.intake.topics["orders"]
+        for partition in range(partitions):
+            topic.queue(partition)
+        looks = 0
+        for _ in range(choices):
+            topic.place(None, None, 0.0)
+            topic.end_visit()
+        made = looks
+        core.know("orders", *([1] * partitions))
+        topic.place(None, None, 0.0)
+        assert looks == made + partitions, "a change of leaders is looked at at once"
+        return made
+
+    assert cost(10, 100) == 10 * 100, "few are looked at each time"
+    assert cost(6400, 1000) < 70 * 1000
 
 
 @pytest.mark.parametrize(("adaptive", "expected"), [(True, {0: 1, 1: 3}), (False, {0: 2, 1: 2})])
