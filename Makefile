@@ -14,7 +14,7 @@ READY_DEV := $(VENV)/.ready-dev
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint format simulate bench bench-quick soak clean
+.PHONY: help demo test lint format simulate bench bench-quick bench-pages bench-growth profile guard soak clean
 
 help: ## this list
 	@echo "make TARGET [PYTHON=python3.13] [ARGS='...']"
@@ -55,11 +55,23 @@ format: $(READY_DEV) ## put the sources into shape
 simulate: $(READY_DEV) ## the producer under drawn faults in virtual time: SEEDS=100000 [FIRST=0] plays many, SEED=123 tells of one
 	@PYTHONASYNCIODEBUG= $(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED),$(if $(SEEDS),--seeds $(SEEDS)) $(if $(FIRST),--first $(FIRST))) $(ARGS)
 
-bench: $(READY_DEV) ## this producer beside its peers on a real broker; result in benchmarks/results
+bench: $(READY_DEV) ## this producer beside its peers, on a real Kafka and on a mock; result in benchmarks/results
 	@$(BIN)/python -m benchmarks $(ARGS)
 
-bench-quick: $(READY_DEV) ## the same in about a minute, on a mock broker, nothing kept
+bench-quick: $(READY_DEV) ## the main figures of it in about a minute, nothing kept
 	@$(BIN)/python -m benchmarks --quick $(ARGS)
+
+bench-pages: $(READY_DEV) ## docs/performance.md and its charts, from the newest result that is kept
+	@$(BIN)/python -m benchmarks.pages $(ARGS)
+
+bench-growth: $(READY_DEV) ## what grows with topics and partitions, beside aiokafka; result in benchmarks/results, chart in docs
+	@$(BIN)/python -m benchmarks.growth $(ARGS)
+
+profile: $(READY_DEV) ## where the time of a record goes: microseconds per stage, ARGS='--shape tasks-100' of another load
+	@$(BIN)/python -m benchmarks.profile $(ARGS)
+
+guard: $(READY_DEV) ## only the test that fails if a record costs over twice what it costs aiokafka
+	@$(BIN)/python -m pytest tests/benchmarks/test_guard.py $(ARGS)
 
 soak: $(READY_DEV) ## sends to real brokers that die, freeze and come back, for MINUTES; non-zero if a promise is broken
 	@$(BIN)/python -m tests.kafka.soak --minutes $(MINUTES) $(ARGS)

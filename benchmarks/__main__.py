@@ -1,7 +1,8 @@
-"""The command line of the benchmarks, and the order of runs: for each shape, round after round, client after client.
+"""The command line of the benchmarks, and the order of runs: broker by broker, measure by measure, in rounds in which
+the clients take turns.
 
-Starts the broker, gives every run a process of its own with a time limit, compares the log's end with what was
-acknowledged, prints the tables and writes the JSON. A run that fails is reported in its place and ends no other.
+Prints a table as soon as a measure is done, and writes the JSON at the end. A run that fails is reported in its place
+and ends no other.
 """
 
 from __future__ import annotations
@@ -9,165 +10,205 @@ from __future__ import annotations
 import argparse
 import json
 import shlex
-import subprocess
 import sys
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from benchmarks.brokers import Broker, NoBrokerError, mock_broker, running_broker
-from benchmarks.clients import CLIENTS, client_named
+from benchmarks.clients.names import CONFLUENT, ONLY_ON, TITLES
+from benchmarks.figures import FAILED, Outcome
+from benchmarks.kept import FORMAT, RESULTS
 from benchmarks.machine import describe_machine
+from benchmarks.measures.base import NOWHERE, Bench, Measure
+from benchmarks.measures.registry import MEASURES, measure_named
+from benchmarks.programs import RunFailedError
+from benchmarks.readback import ReadBackError, Reader
 from benchmarks.report import table
-from benchmarks.shapes import SHAPES, Shape, shape_named
-from benchmarks.worker import Sample
+from benchmarks.shapes import FOR_MEASURES, MOCK, REAL, SHAPES, SLOW
 
-RESULTS = Path(__file__).parent / "results"
-QUICK_SHAPES = ("pipelined-100b", "tasks-100", "one-at-a-time")
-RUN_LIMIT_SECONDS = 180.0
+SLOW_MS = 20
+BROKERS = (REAL, MOCK, SLOW, NOWHERE)
+WARMING = ("pipelined-100b", "one-at-a-time")
+READ_BACK = (
+    "every record of every run, by confluent-kafka's Consumer: offsets without a gap, each value as often as sent"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What is to be run. `seconds` bounds an awaiting shape, `quick` takes the shapes' small record counts."""
+    """What is to be run, on which brokers."""
 
-    shapes: tuple[Shape, ...]
-    clients: tuple[str, ...]
+    measures: tuple[Measure, ...]
+    brokers: tuple[str, ...]
+    clients: frozenset[str]
     rounds: int
     seconds: float
     quick: bool
+    lifetime_records: int
+    bootstrap: str | None
+    out: Path | None
+
+    def on(self, broker: str) -> list[Measure]:
+        """What is run there."""
+        return [each for each in self.measures if broker in (each.quick if self.quick else each.brokers)]
 
 
-class RunFailedError(Exception):
-    """One run of one client did not give a sample; the text says why."""
-
-
-def run_once(broker: Broker, client: str, shape: Shape, plan: Plan) -> Sample:
-    """One client in a fresh process. RunFailedError if it ends badly, takes too long, or the log disagrees with it."""
-    records = shape.quick_records if plan.quick else shape.records
-    before = broker.log_end(shape.topic, shape.partitions)
-    command = [sys.executable, "-m", "benchmarks.worker", client, shape.name, broker.bootstrap]
-    try:
-        done = subprocess.run(
-            [*command, str(records), str(plan.seconds)],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=RUN_LIMIT_SECONDS,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        raise RunFailedError(f"not done after {RUN_LIMIT_SECONDS:.0f} s") from None
-    if done.returncode != 0:
-        lines = done.stderr.strip().splitlines() or ["no message"]
-        raise RunFailedError(f"ended with {done.returncode}: {lines[-1]}")
-    fields = json.loads(done.stdout.strip().splitlines()[-1])
-    latencies = fields.pop("latencies_ms")
-    sample = Sample(**fields, latencies_ms=tuple(latencies) if latencies else None)
-    appended = broker.log_end(shape.topic, shape.partitions) - before
-    if appended != sample.acknowledged + sample.warm_up:
-        raise RunFailedError(f"{sample.acknowledged + sample.warm_up} records acknowledged, {appended} in the log")
-    return sample
-
-
-def run_shape(broker: Broker, shape: Shape, plan: Plan) -> dict[str, list[Sample] | str]:
-    """All rounds of one shape. A client that can not do it, or fails once, has a sentence instead of samples."""
-    outcomes: dict[str, list[Sample] | str] = {}
-    for client in plan.clients:
-        refusal = client_named(client).refuses(shape)
-        outcomes[client] = [] if refusal is None else refusal
-    for round_number in range(plan.rounds):
-        for client, outcome in outcomes.items():
+def run_measure(measure: Measure, kind: str, bench: Bench, plan: Plan) -> dict[str, Outcome]:
+    """All rounds of one measure. A client that can not do it, or fails once, has a sentence instead of samples."""
+    outcomes: dict[str, Outcome] = {}
+    for client in measure.clients:
+        if client in plan.clients and ONLY_ON.get(client, kind) == kind:
+            refusal = measure.refuses(client)
+            outcomes[client] = [] if refusal is None else refusal
+    rounds = min(plan.rounds, measure.rounds or plan.rounds)
+    for number in range(rounds):
+        order = list(outcomes)
+        # Another one begins in every round.
+        first = number % max(len(order), 1)
+        for client in order[first:] + order[:first]:
+            outcome = outcomes[client]
             if isinstance(outcome, str):
                 continue
-            print(f"{shape.name}: round {round_number + 1} of {plan.rounds}, {client}", file=sys.stderr, flush=True)
+            print(f"{measure.name}: round {number + 1} of {rounds}, {client}", file=sys.stderr, flush=True)
+            begin = time.monotonic()
             try:
-                outcome.append(run_once(broker, client, shape, plan))
-            except RunFailedError as error:
-                outcomes[client] = f"FAILED in round {round_number + 1}: {error}"
+                outcome.append(measure.run(bench, client))
+                print(f"  {time.monotonic() - begin:.1f} s", file=sys.stderr, flush=True)
+            except (RunFailedError, ReadBackError) as error:
+                outcomes[client] = f"{FAILED} in round {number + 1}: {error}"
     return outcomes
 
 
-def open_broker(arguments: argparse.Namespace, shapes: Sequence[Shape]) -> AbstractContextManager[Broker]:
-    """The broker that was asked for; not started yet."""
-    if arguments.bootstrap:
-        return running_broker(arguments.bootstrap, shapes)
-    if arguments.broker == "mock":
-        return mock_broker(shapes)
-    # Imported only here: starting a real Kafka needs Java and Maven, the other brokers do not.
-    from benchmarks.real_broker import real_broker
-
-    return real_broker(shapes)
+def warm(bench: Bench) -> None:
+    """A broker in Java is slow until it has compiled itself: that shall not be charged to who comes first."""
+    for name in WARMING:
+        try:
+            measure_named(name).run(bench, CONFLUENT)
+        except (RunFailedError, ReadBackError) as error:
+            print(f"warming the broker up failed: {error}", file=sys.stderr, flush=True)
 
 
-def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    """The arguments; names of shapes and clients are checked here."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--broker", choices=("real", "mock"), help="default: real, or mock with --quick")
-    parser.add_argument("--bootstrap", metavar="HOST:PORT", help="use a running broker instead of starting one")
-    parser.add_argument("--rounds", type=int, help="default: 5, or 2 with --quick")
-    parser.add_argument("--seconds", type=float, help="an awaiting shape's time; default: 10, or 2 with --quick")
-    parser.add_argument("--shapes", metavar="A,B", help=f"of {', '.join(shape.name for shape in SHAPES)}")
-    parser.add_argument("--clients", metavar="A,B", default=",".join(CLIENTS), help=f"of {', '.join(CLIENTS)}")
-    parser.add_argument("--quick", action="store_true", help="three shapes, few records, about a minute, nothing kept")
-    parser.add_argument("--out", type=Path, help="the JSON file; default: benchmarks/results/DATE-BROKER.json")
+@contextmanager
+def open_broker(kind: str, plan: Plan) -> Iterator[Broker]:
+    """The broker of that kind, with the topics of all shapes. NoBrokerError if there can be none."""
+    names = {measure.name for measure in plan.on(kind)} | (set(WARMING) if kind == REAL else set())
+    shapes = [shape for shape in SHAPES if shape.name in names]
+    shapes += [shape for shape in FOR_MEASURES if kind in shape.brokers]
+    if kind == NOWHERE:
+        yield Broker("", "no broker, or one of the measure's own")
+    elif kind == MOCK:
+        with mock_broker(shapes) as broker:
+            yield broker
+    elif kind == SLOW:
+        with mock_broker(shapes, rtt_ms=SLOW_MS) as broker:
+            yield broker
+    elif plan.bootstrap is not None:
+        with running_broker(plan.bootstrap, shapes) as broker:
+            yield broker
+    else:
+        # Imported only here: starting a real Kafka needs Java and Maven, the other brokers do not.
+        from benchmarks.real_broker import real_broker
+        from tests.support.jars import KafkaUnavailableError
+
+        try:
+            with real_broker(shapes) as broker:
+                yield broker
+        except KafkaUnavailableError as error:
+            raise NoBrokerError(str(error)) from error
+
+
+def run(plan: Plan) -> tuple[dict[str, str], dict[str, dict[str, object]], bool]:
+    """Descriptions of the brokers, results by measure, and whether anything failed. Tables are printed on the way."""
+    descriptions: dict[str, str] = {}
+    results: dict[str, dict[str, object]] = {}
+    failed = False
+    for kind in plan.brokers:
+        measures = plan.on(kind)
+        if not measures:
+            continue
+        try:
+            with open_broker(kind, plan) as broker, Reader(broker.bootstrap) as reader:
+                descriptions[kind] = broker.description
+                print(f"\n== {broker.description}", flush=True)
+                bench = Bench(broker, reader, plan.seconds, plan.quick, plan.lifetime_records)
+                if kind == REAL:
+                    warm(bench)
+                for measure in measures:
+                    outcomes = run_measure(measure, kind, bench, plan)
+                    failed |= any(isinstance(each, str) and each.startswith(FAILED) for each in outcomes.values())
+                    entry = results.setdefault(
+                        measure.name, {"title": measure.title, "columns": measure.columns, "brokers": {}}
+                    )
+                    there = entry["brokers"]
+                    assert isinstance(there, dict)
+                    there[kind] = outcomes
+                    print(f"\n{table(measure.title, measure.columns, outcomes)}", flush=True)
+        except NoBrokerError as error:
+            descriptions[kind] = f"not measured: {error}"
+            print(f"\n== {kind}: {descriptions[kind]}", flush=True)
+    return descriptions, results, failed
+
+
+def parse(argv: Sequence[str] | None = None) -> Plan:
+    """The arguments; names of measures and clients are checked here."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=(__doc__ or "").split("\n\n")[0])
+    parser.add_argument("--broker", choices=(REAL, MOCK), help="only this one; default: both, and what needs another")
+    parser.add_argument("--bootstrap", metavar="HOST:PORT", help="use a running broker instead of starting a real one")
+    parser.add_argument("--rounds", type=int, help="default: 2, or 1 with --quick")
+    parser.add_argument("--seconds", type=float, help="an awaiting shape's time; default: 1.2, or 0.8 with --quick")
+    parser.add_argument("--measures", metavar="A,B", help=f"of {', '.join(each.name for each in MEASURES)}")
+    parser.add_argument("--clients", metavar="A,B", help=f"of {', '.join(TITLES)}")
+    parser.add_argument("--quick", action="store_true", help="the main measures, few records, about a minute, not kept")
+    parser.add_argument("--lifetime-records", type=int, default=1_000_000, help="of the measure of that name")
+    parser.add_argument(
+        "--out", type=Path, help="the JSON file; default: benchmarks/results/DATE.json, none with --quick"
+    )
     arguments = parser.parse_args(argv)
-    try:
-        for client in arguments.clients.split(","):
-            client_named(client)
-        names = arguments.shapes.split(",") if arguments.shapes else None
-        arguments.shapes = [shape_named(name) for name in names] if names else None
-    except (ValueError, ImportError) as error:
-        parser.error(str(error))
-    arguments.broker = arguments.broker or ("mock" if arguments.quick else "real")
-    return arguments
-
-
-def plan_of(arguments: argparse.Namespace) -> Plan:
     quick = bool(arguments.quick)
-    every = [shape for shape in SHAPES if not quick or shape.name in QUICK_SHAPES]
+    clients = frozenset(arguments.clients.split(",")) if arguments.clients else frozenset(TITLES)
+    if clients - TITLES.keys():
+        parser.error(f"no such client: {', '.join(sorted(clients - TITLES.keys()))}; there are: {', '.join(TITLES)}")
+    try:
+        measures = tuple(map(measure_named, arguments.measures.split(","))) if arguments.measures else MEASURES
+    except ValueError as error:
+        parser.error(str(error))
     return Plan(
-        shapes=tuple(arguments.shapes or every),
-        clients=tuple(arguments.clients.split(",")),
-        rounds=arguments.rounds or (2 if quick else 5),
-        seconds=arguments.seconds or (2.0 if quick else 10.0),
+        measures=measures,
+        brokers=(arguments.broker,) if arguments.broker else BROKERS,
+        clients=clients,
+        rounds=arguments.rounds or (1 if quick else 2),
+        seconds=arguments.seconds or (0.8 if quick else 1.2),
         quick=quick,
+        lifetime_records=arguments.lifetime_records,
+        bootstrap=arguments.bootstrap,
+        out=arguments.out,
     )
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run, print, write. 1 if any run failed."""
-    arguments = parse(argv)
-    plan = plan_of(arguments)
-    failed = False
-    results: dict[str, object] = {}
-    with open_broker(arguments, plan.shapes) as broker:
-        print(f"{broker.description}; {plan.rounds} rounds; acks=all, idempotent", flush=True)
-        for shape in plan.shapes:
-            outcomes = run_shape(broker, shape, plan)
-            failed |= any(isinstance(outcome, str) and outcome.startswith("FAILED") for outcome in outcomes.values())
-            results[shape.name] = {
-                "shape": asdict(shape),
-                "clients": {
-                    client: outcome if isinstance(outcome, str) else [asdict(sample) for sample in outcome]
-                    for client, outcome in outcomes.items()
-                },
-            }
-            print(f"\n{table(shape, outcomes)}", flush=True)
-        description = broker.description
+    plan = parse(argv)
+    begin = time.monotonic()
+    descriptions, results, failed = run(plan)
     now = datetime.now(UTC)
-    out = arguments.out or (None if plan.quick else RESULTS / f"{now:%Y-%m-%d-%H%M}-{arguments.broker}.json")
+    report = {
+        "format": FORMAT,
+        "command": shlex.join(["python", "-m", "benchmarks", *(sys.argv[1:] if argv is None else argv)]),
+        "time": now.isoformat(timespec="seconds"),
+        "took_seconds": round(time.monotonic() - begin),
+        "machine": describe_machine(),
+        "brokers": descriptions,
+        "rounds": plan.rounds,
+        "seconds": plan.seconds,
+        "read_back": READ_BACK,
+        "results": results,
+    }
+    out = plan.out or (None if plan.quick else RESULTS / f"{now:%Y-%m-%d-%H%M}.json")
     if out is not None:
-        report = {
-            "command": shlex.join(["python", "-m", "benchmarks", *(sys.argv[1:] if argv is None else argv)]),
-            "time": now.isoformat(timespec="seconds"),
-            "machine": describe_machine(),
-            "broker": description,
-            "rounds": plan.rounds,
-            "results": results,
-        }
         out.parent.mkdir(parents=True, exist_ok=True)
         out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
         print(f"\nwritten to {out}")
@@ -175,7 +216,4 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except NoBrokerError as error:
-        sys.exit(f"python -m benchmarks: {error}")
+    sys.exit(main())

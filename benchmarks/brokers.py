@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -28,10 +28,17 @@ class NoBrokerError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Broker:
-    """A running broker. `description` goes into the report."""
+    """A running broker. `description` goes into the report.
+
+    detour: two of its ports: who comes in by the second is told that the cluster is at the first, where nobody listens;
+    a proxy that counts can. answer_late: from now on its answers come so many milliseconds later. None where the broker
+    has no such thing.
+    """
 
     bootstrap: str
     description: str
+    detour: tuple[int, int] | None = None
+    answer_late: Callable[[int], None] | None = None
 
     def log_end(self, topic: str, partitions: int) -> int:
         """The number of records ever appended to the topic: the sum of its partitions' high watermarks."""
@@ -56,24 +63,33 @@ def _high_watermark(consumer: Consumer, partition: TopicPartition) -> int:
 
 
 @contextmanager
-def mock_broker(shapes: Sequence[Shape]) -> Iterator[Broker]:
-    """librdkafka's mock, ended with this context."""
-    command = [
-        sys.executable,
-        "-m",
-        "benchmarks.mock_broker",
-        *(f"{shape.topic}:{shape.partitions}" for shape in shapes),
-    ]
+def mock_broker(shapes: Sequence[Shape], *, rtt_ms: int = 0) -> Iterator[Broker]:
+    """librdkafka's mock, ended with this context. Its answers come `rtt_ms` later."""
+    command = [sys.executable, "-m", "benchmarks.mock_broker"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        if process.stdin is None or process.stdout is None:
+        orders, answers = process.stdin, process.stdout
+        if orders is None or answers is None:
             raise RuntimeError("the mock broker has no pipes")
+
+        def order(line: str) -> None:
+            orders.write(f"{line}\n")
+            orders.flush()
+            if answers.readline() != "done\n":
+                raise NoBrokerError(f"the mock broker ended at the order {line[:80]}")
+
         try:
-            bootstrap = process.stdout.readline().strip()
+            bootstrap = answers.readline().strip()
             if not bootstrap:
                 raise NoBrokerError(f"the mock broker did not start: {' '.join(command)}")
-            yield Broker(bootstrap, "librdkafka mock, 1 broker")
+            topics = [f"{name}:{shape.partitions}" for shape in shapes for name in shape.topic_names]
+            order(f"topics {' '.join(topics)}")
+            late = ""
+            if rtt_ms:
+                order(f"rtt {rtt_ms}")
+                late = f", answers {rtt_ms} ms late"
+            yield Broker(bootstrap, f"librdkafka mock, 1 broker{late}", answer_late=lambda ms: order(f"rtt {ms}"))
         finally:
-            process.stdin.close()
+            orders.close()
             try:
                 process.wait(5)
             except subprocess.TimeoutExpired:
@@ -94,7 +110,8 @@ def create_topics(bootstrap: str, shapes: Sequence[Shape]) -> None:
         there = admin.list_topics(timeout=ASK_SECONDS).topics
     except KafkaException as error:
         raise NoBrokerError(f"no broker answers at {bootstrap}: {error}") from error
-    missing = [NewTopic(shape.topic, shape.partitions, 1) for shape in shapes if shape.topic not in there]
+    wanted = {name: shape.partitions for shape in shapes for name in shape.topic_names}
+    missing = [NewTopic(name, partitions, 1) for name, partitions in wanted.items() if name not in there]
     if missing:
         for topic, created in admin.create_topics(missing, operation_timeout=ASK_SECONDS).items():
             try:
@@ -103,9 +120,9 @@ def create_topics(bootstrap: str, shapes: Sequence[Shape]) -> None:
                 raise NoBrokerError(
                     f"{bootstrap} did not create topic {topic}; create it yourself: {error!r}"
                 ) from error
-    for shape in shapes:
-        known = there.get(shape.topic)
-        if known is not None and len(known.partitions) != shape.partitions:
+    for name, partitions in wanted.items():
+        known = there.get(name)
+        if known is not None and len(known.partitions) != partitions:
             raise NoBrokerError(
-                f"topic {shape.topic} has {len(known.partitions)} partitions instead of {shape.partitions}; delete it"
+                f"topic {name} has {len(known.partitions)} partitions instead of {partitions}; delete it"
             )

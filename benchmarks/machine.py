@@ -8,7 +8,7 @@ import subprocess
 from importlib import metadata
 from pathlib import Path
 
-PACKAGES = ("aioproducer", "aiokafka", "confluent-kafka", "crc32c", "lz4", "zstandard")
+PACKAGES = ("aioproducer", "aiokafka", "confluent-kafka", "uvloop", "crc32c", "lz4", "zstandard")
 
 
 def _after_colon(path: str, label: str) -> str | None:
@@ -17,6 +17,17 @@ def _after_colon(path: str, label: str) -> str | None:
     except OSError:
         return None
     return next((line.split(":", 1)[1].strip() for line in lines if line.startswith(label)), None)
+
+
+def memory_bytes(field: str) -> int:
+    """Of this process: `VmRSS` is resident now, `VmHWM` the most since it began.
+
+    Unlike getrusage's maximum, which a process takes over from the one that forked it.
+    """
+    found = _after_colon("/proc/self/status", f"{field}:")
+    if found is None:
+        raise RuntimeError(f"no {field} in /proc/self/status")
+    return int(found.split()[0]) * 1024
 
 
 def _versions() -> dict[str, str]:

@@ -29,4 +29,5 @@ def real_broker(shapes: Sequence[Shape]) -> Iterator[Broker]:
     )
     with kafka:
         create_topics(kafka.bootstrap, shapes)
-        yield Broker(kafka.bootstrap, f"Apache Kafka {kafka.version}, 1 broker on this machine")
+        (detour,) = kafka.detours.values()
+        yield Broker(kafka.bootstrap, f"Apache Kafka {kafka.version}, 1 broker on this machine", detour=detour)

@@ -51,7 +51,8 @@ class Metadata:
         self._draw = draw
         self._in_use = in_use
         self._create_topics = create_topics
-        self._tracked: dict[str, _Tracked] = {}
+        self._tracked: dict[str, float] = {}  # until when, if it is not used again
+        self._answered: set[str] = set()  # those of which any answer has spoken
         self._new: dict[str, None] = {}  # never asked for; ordered, as the next is
         self._again: dict[str, None] = {}  # to be asked for again
         self._all = True  # whether everything is to be asked for
@@ -69,13 +70,12 @@ class Metadata:
 
     def want(self, topic: str, now: float) -> bool:
         """Tracks `topic` and marks it as used. Returns whether there is something to ask for because of it."""
-        tracked = self._tracked.get(topic)
-        if tracked is None:
-            self._tracked[topic] = _Tracked(now + self._max_idle)
+        is_new = topic not in self._tracked
+        self._tracked[topic] = now + self._max_idle
+        if is_new:
             self._new[topic] = None
             self._new_not_before = now
             return True
-        tracked.expires_at = now + self._max_idle
         known = self.view.topics.get(topic)
         if known is None or not known.error_code:
             return False  # asked for already, or well known
@@ -83,9 +83,8 @@ class Metadata:
 
     def use(self, topic: str, now: float) -> None:
         """Marks a tracked topic as used."""
-        tracked = self._tracked.get(topic)
-        if tracked is not None:
-            tracked.expires_at = now + self._max_idle
+        if topic in self._tracked:
+            self._tracked[topic] = now + self._max_idle
 
     def request_refresh(self, now: float, topics: Iterable[str] = ()) -> bool:
         """Asks again, for these topics or else for everything, as soon as the pause is over. Returns as `want`."""
@@ -142,9 +141,7 @@ class Metadata:
         self.view = merged.view
         for named in self._named:
             self.view = with_leader(self.view, *named) or self.view
-        for name in asked.topics:
-            if name in self._tracked:
-                self._tracked[name].answered = True
+        self._answered.update(name for name in asked.topics if name in self._tracked)
         forgotten = self._forget(now)
         self._failures = 0
         self._equivalent = 0 if merged.news or asked.new or self._expires_at <= now else self._equivalent + 1
@@ -167,10 +164,9 @@ class Metadata:
         if asked is not None:
             self._all = self._all or asked.everything
             for name in asked.topics:
-                tracked = self._tracked.get(name)
-                if tracked is not None and tracked.answered:
+                if name in self._answered:
                     self._again[name] = None
-                elif tracked is not None:
+                elif name in self._tracked:
                     self._new[name] = None
         self._equivalent = 0
         self._not_before = self._new_not_before = now + self._pause(self._failures)
@@ -218,28 +214,19 @@ class Metadata:
     def _forget(self, now: float) -> frozenset[str]:
         idle = frozenset(
             name
-            for name, tracked in self._tracked.items()
-            if tracked.answered and tracked.expires_at <= now and not (self._in_use and self._in_use(name))
+            for name, expires_at in self._tracked.items()
+            if expires_at <= now and name in self._answered and not (self._in_use and self._in_use(name))
         )
         if idle:
             for name in idle:
                 del self._tracked[name]
+                self._answered.discard(name)
                 self._again.pop(name, None)
             self.view = without(self.view, idle)
         return idle
 
     def _pause(self, attempt: int) -> float:
         return max(self._backoff.delay(attempt, self._draw()), _SHORTEST_PAUSE)
-
-
-class _Tracked:
-    """A topic that is asked for. `answered`: whether any answer has spoken of it."""
-
-    __slots__ = ("answered", "expires_at")
-
-    def __init__(self, expires_at: float) -> None:
-        self.expires_at = expires_at
-        self.answered = False
 
 
 class _Named(NamedTuple):

@@ -67,8 +67,9 @@ class StickyPartition:
     def _weigh(self, candidates: Sequence[int], loads: Sequence[int] | None) -> None:
         """Java's cumulative frequencies: each has as many chances as its queue is below the longest and one."""
         self._candidates, self._loads = candidates, loads
-        self._chances = [] if loads is None else [partition for partition in candidates if loads[partition] >= 0]
-        self._weights = []
+        self._chances = self._weights = ()
+        if loads is not None:
+            self._chances = [partition for partition in candidates if loads[partition] >= 0]
         if loads is not None and self._chances:
             ceiling = max(loads[partition] for partition in self._chances) + 1
             self._weights = list(accumulate(ceiling - loads[partition] for partition in self._chances))

@@ -18,13 +18,26 @@ class BenchmarkClient:
 
     async def start(self, bootstrap: str, shape: Shape) -> None:
         self.producer = AIOKafkaProducer(
-            bootstrap_servers=bootstrap, acks="all", enable_idempotence=True, linger_ms=shape.linger_ms
+            bootstrap_servers=bootstrap,
+            acks="all",
+            enable_idempotence=True,
+            linger_ms=shape.linger_ms,
+            max_batch_size=16_384 if shape.batch_size is None else shape.batch_size,
         )
         await self.producer.start()
 
+    async def plain(self, topic: str, values: Iterable[bytes]) -> int:
+        send = self.producer.send
+        futures = [await send(topic, value) for value in values]
+        await self.producer.flush()
+        return sum(future.result().offset >= 0 for future in futures)
+
     async def pipelined(self, topic: str, messages: Iterable[Message]) -> int:
         send = self.producer.send
-        futures = [await send(topic, value, key=key, headers=headers) for value, key, headers in messages]
+        futures = [
+            await send(to or topic, value, key=key, headers=headers, timestamp_ms=timestamp)
+            for value, key, headers, timestamp, to in messages
+        ]
         await self.producer.flush()
         return sum(future.result().offset >= 0 for future in futures)
 

@@ -11,7 +11,7 @@ LibrdkafkaOptions: TypeAlias = dict[str, str | int | float | bool]
 
 
 class Client(Protocol):
-    """One producer under measurement: `start`, then `pipelined` and `awaited` any number of times, then `stop`."""
+    """One producer under measurement: `start`, then the sending calls any number of times, then `stop`."""
 
     @staticmethod
     def refuses(shape: Shape) -> str | None:
@@ -22,8 +22,12 @@ class Client(Protocol):
         """Make the producer; afterwards it can send."""
         ...
 
+    async def plain(self, topic: str, values: Iterable[bytes]) -> int:
+        """Send values alone, without awaiting each, wait for all, and return how many were acknowledged."""
+        ...
+
     async def pipelined(self, topic: str, messages: Iterable[Message]) -> int:
-        """Send all without awaiting each, wait for all, and return how many were acknowledged."""
+        """The same with all that a message has: key, headers, timestamp, topic."""
         ...
 
     async def awaited(self, topic: str, message: Message) -> None:
@@ -37,10 +41,13 @@ class Client(Protocol):
 
 def librdkafka_options(bootstrap: str, shape: Shape) -> LibrdkafkaOptions:
     """For the confluent clients. The queue holds every record of a flood, so that none is refused."""
-    return {
+    options: LibrdkafkaOptions = {
         "bootstrap.servers": bootstrap,
         "acks": "all",
         "enable.idempotence": True,
         "linger.ms": shape.linger_ms,
         "queue.buffering.max.messages": 500_000,
     }
+    if shape.batch_size is not None:
+        options["batch.size"] = shape.batch_size
+    return options

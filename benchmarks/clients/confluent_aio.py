@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
+from typing import Any
 
 from confluent_kafka.aio import AIOProducer
 
@@ -22,7 +23,7 @@ class BenchmarkClient:
 
     @staticmethod
     def refuses(shape: Shape) -> str | None:
-        return "no headers" if shape.keyed else None
+        return "no headers" if shape.headed else None
 
     async def start(self, bootstrap: str, shape: Shape) -> None:
         self.alone = shape.tasks == 1
@@ -33,9 +34,18 @@ class BenchmarkClient:
             buffer_timeout=max(shape.linger_ms, 5) / 1000,
         )
 
-    async def pipelined(self, topic: str, messages: Iterable[Message]) -> int:
+    async def plain(self, topic: str, values: Iterable[bytes]) -> int:
         produce = self.producer.produce
-        futures = [await produce(topic, value=value, key=key) for value, key, _ in messages]
+        return await self._delivered([await produce(topic, value) for value in values])
+
+    async def pipelined(self, topic: str, messages: Iterable[Message]) -> int:
+        futures = []
+        for value, key, _, timestamp, to in messages:
+            given = {} if timestamp is None else {"timestamp": timestamp}
+            futures.append(await self.producer.produce(to or topic, value=value, key=key, **given))
+        return await self._delivered(futures)
+
+    async def _delivered(self, futures: list[asyncio.Future[Any]]) -> int:
         await self.producer.flush()
         delivered = await asyncio.gather(*futures)
         return sum(message.offset() >= 0 for message in delivered)

@@ -24,6 +24,27 @@ class BenchmarkClient:
     async def start(self, bootstrap: str, shape: Shape) -> None:
         self.producer = Producer(librdkafka_options(bootstrap, shape))
 
+    async def plain(self, topic: str, values: Iterable[bytes]) -> int:
+        produce, poll = self.producer.produce, self.producer.poll
+        acknowledged = 0
+
+        def on_delivery(error: KafkaError | None, delivered: DeliveredMessage) -> None:
+            nonlocal acknowledged
+            if error is None and delivered.offset() >= 0:
+                acknowledged += 1
+
+        for number, value in enumerate(values):
+            while True:
+                try:
+                    produce(topic, value, on_delivery=on_delivery)
+                    break
+                except BufferError:
+                    poll(0.1)
+            if number % POLL_EVERY == 0:
+                poll(0)
+        self.producer.flush(FLUSH_SECONDS)
+        return acknowledged
+
     async def pipelined(self, topic: str, messages: Iterable[Message]) -> int:
         produce, poll = self.producer.produce, self.producer.poll
         acknowledged = 0
@@ -33,10 +54,11 @@ class BenchmarkClient:
             if error is None and delivered.offset() >= 0:
                 acknowledged += 1
 
-        for number, (value, key, headers) in enumerate(messages):
+        for number, (value, key, headers, timestamp, to) in enumerate(messages):
             while True:
                 try:
-                    produce(topic, value, key, headers=headers, on_delivery=on_delivery)
+                    # A timestamp of 0 is "now" to librdkafka.
+                    produce(to or topic, value, key, headers=headers, timestamp=timestamp or 0, on_delivery=on_delivery)
                     break
                 except BufferError:
                     poll(0.1)

@@ -52,11 +52,19 @@ class BenchmarkClient:
         while True:
             try:
                 self.producer.produce(
-                    topic, message.value, message.key, headers=message.headers, on_delivery=on_delivery
+                    message.topic or topic,
+                    message.value,
+                    message.key,
+                    headers=message.headers,
+                    timestamp=message.timestamp_ms or 0,
+                    on_delivery=on_delivery,
                 )
                 return future
             except BufferError:
                 await asyncio.sleep(0.01)
+
+    async def plain(self, topic: str, values: Iterable[bytes]) -> int:
+        return await self.pipelined(topic, map(Message, values))
 
     async def pipelined(self, topic: str, messages: Iterable[Message]) -> int:
         futures = [await self._send(topic, message) for message in messages]

@@ -16,14 +16,29 @@ class BenchmarkClient:
         return None
 
     async def start(self, bootstrap: str, shape: Shape) -> None:
-        self.producer = Producer(bootstrap, acks="all", enable_idempotence=True, linger_ms=shape.linger_ms)
+        self.producer = Producer(
+            bootstrap,
+            acks="all",
+            enable_idempotence=True,
+            linger_ms=shape.linger_ms,
+            batch_size=16_384 if shape.batch_size is None else shape.batch_size,
+        )
         await self.producer.start()
+
+    async def plain(self, topic: str, values: Iterable[bytes]) -> int:
+        send, drain = self.producer.send, self.producer.drain
+        deliveries = []
+        for value in values:
+            deliveries.append(send(topic, value))
+            await drain()
+        await self.producer.flush()
+        return sum(delivery.result().offset >= 0 for delivery in deliveries)
 
     async def pipelined(self, topic: str, messages: Iterable[Message]) -> int:
         send, drain = self.producer.send, self.producer.drain
         deliveries = []
-        for value, key, headers in messages:
-            deliveries.append(send(topic, value, key=key, headers=headers or ()))
+        for value, key, headers, timestamp, to in messages:
+            deliveries.append(send(to or topic, value, key=key, headers=headers or (), timestamp_ms=timestamp))
             await drain()
         await self.producer.flush()
         return sum(delivery.result().offset >= 0 for delivery in deliveries)

@@ -1,0 +1,1 @@
+"""What is measured, a file each. Some are programs as well, which import nothing that is not in their own file."""

@@ -1,0 +1,52 @@
+"""How long importing a client takes, in a fresh interpreter that has asyncio already; the best way to see it is often.
+
+As a program, `python -m benchmarks.measures.imports TIMES MODULE`: the median of so many interpreters.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from statistics import median
+
+from benchmarks.clients.names import AIOKAFKA, CONFLUENT, OURS
+from benchmarks.figures import Sample
+from benchmarks.measures.base import NOWHERE, Bench, Measure
+from benchmarks.programs import run_program
+
+MODULES = {OURS: "aioproducer", AIOKAFKA: "aiokafka", CONFLUENT: "confluent_kafka"}
+TIMES, QUICK_TIMES = 7, 3
+PROGRAM = """
+import asyncio, time
+begin = time.perf_counter()
+import {module}
+print((time.perf_counter() - begin) * 1000)
+"""
+
+
+def milliseconds(module: str) -> float:
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM.format(module=module)], capture_output=True, text=True, timeout=30, check=True
+    )
+    return float(done.stdout)
+
+
+def run(bench: Bench, client: str) -> Sample:
+    return run_program(__name__, QUICK_TIMES if bench.quick else TIMES, MODULES[client])
+
+
+MEASURE = Measure(
+    name="import",
+    title="import, with asyncio already imported, in a fresh interpreter",
+    columns=("import",),
+    brokers=(NOWHERE,),
+    clients=tuple(MODULES),
+    run=run,
+    # A round is a median already.
+    rounds=1,
+    quick=(NOWHERE,),
+)
+
+if __name__ == "__main__":
+    print(json.dumps({"import_ms": median(milliseconds(sys.argv[2]) for _ in range(int(sys.argv[1])))}))

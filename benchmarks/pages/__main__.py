@@ -1,0 +1,40 @@
+"""Writes docs/performance.md and its charts from the newest kept run; with --readme, README's section as well."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from benchmarks.kept import Kept, newest
+from benchmarks.pages.charts import CHARTS, draw
+from benchmarks.pages.performance import page
+from benchmarks.pages.readme import with_section
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+def rendered(kept: Kept, run: str) -> dict[str, str]:
+    """Every file, by its path in the tree, but the README."""
+    charts = {
+        f"docs/charts/{chart.file}": draw(chart, kept) for chart in CHARTS if chart.measure in kept.content["results"]
+    }
+    return {"docs/performance.md": page(kept, run), **charts}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.pages", description=__doc__)
+    parser.add_argument("--readme", action="store_true", help="README's section with the peers, too")
+    arguments = parser.parse_args()
+    run = newest()
+    kept = Kept.read(run)
+    files = rendered(kept, run.name)
+    if arguments.readme:
+        files["README.md"] = with_section((ROOT / "README.md").read_text("utf-8"), kept, run.name)
+    for path, text in files.items():
+        (ROOT / path).parent.mkdir(exist_ok=True)
+        (ROOT / path).write_text(text, encoding="utf-8")
+        print(path)
+
+
+if __name__ == "__main__":
+    main()

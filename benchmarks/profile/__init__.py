@@ -1,0 +1,1 @@
+"""Where the time of a record goes: `python -m benchmarks.profile`, or `make profile`."""
