@@ -19,7 +19,8 @@ from typing import Any
 
 from aioproducer.errors import KafkaError
 from aioproducer.models import Headers, RecordMetadata
-from aioproducer.outcome import OnDelivery, Outcome, Place
+from aioproducer.outcome import OnDelivery, Outcome
+from aioproducer.waiting import Place, Wait
 
 
 class Parked(Place):
@@ -71,16 +72,13 @@ class Parked(Place):
         self.delivery.move_to(outcome, index)
         if self.on_delivery is not None:
             outcome.report(index, self.on_delivery)
-        for entry in self.take_entries():
-            if isinstance(entry[1], _Wait):
-                entry[1].place = outcome
-            outcome.subscribe(entry)
+        self.hand_over(outcome)
         self.done = True
 
     def withdraw(self) -> None:
         """The record is never sent."""
         self.done = True
-        self.call_soon(self.take_entries())
+        self.tell()
         if self.on_withdrawn is not None:
             self.on_withdrawn(self)
 
@@ -98,39 +96,6 @@ class _GivenUp(Place):
 
     def cancelled_error(self) -> asyncio.CancelledError:
         return asyncio.CancelledError() if self.message is None else asyncio.CancelledError(self.message)
-
-
-class _Wait:
-    """One task that awaits a delivery: what asyncio's Task expects of a future that was yielded to it, and no more."""
-
-    __slots__ = ("_asyncio_future_blocking", "_callback", "_cancelled", "_context", "place")
-
-    def __init__(self, place: Place) -> None:
-        self._asyncio_future_blocking = True
-        self.place = place
-        self._cancelled: asyncio.CancelledError | None = None
-
-    def __repr__(self) -> str:
-        return f"<waiting for {self.place!r}>"
-
-    def get_loop(self) -> asyncio.AbstractEventLoop:
-        return self.place.loop
-
-    def add_done_callback(self, callback: Callable[[Any], object], *, context: Context | None = None) -> None:
-        self._callback = callback
-        self._context = context
-        self.place.subscribe((callback, self, context))
-
-    def cancel(self, msg: object = None) -> bool:
-        if not self.place.unsubscribe(self._callback, self):
-            return False  # the wake-up is on its way, and the task remembers that it was cancelled
-        self._cancelled = asyncio.CancelledError() if msg is None else asyncio.CancelledError(msg)
-        self.place.loop.call_soon(self._callback, self, context=self._context)
-        return True
-
-    def result(self) -> None:
-        if self._cancelled is not None:
-            raise self._cancelled
 
 
 class Delivery:
@@ -162,9 +127,11 @@ class Delivery:
     def __await__(self) -> Generator[Any, None, RecordMetadata]:
         place = self._truth()
         if not place.done:
-            yield _Wait(place)
-            place = self._truth()
-        return self._result(place)
+            yield Wait(place)
+        place = self._place
+        if isinstance(place, Outcome) and place.succeeded:
+            return place.metadata_of(self._index)  # as in `result`
+        return self._result(self._truth())
 
     def _truth(self) -> Place:
         """The place of the record, also when this handle was given up."""
@@ -256,8 +223,8 @@ class Delivery:
 
     def expedite(self) -> None:
         """End the linger of the record's batch, as awaiting does."""
-        if isinstance(self._place, Outcome):
-            self._place.want()
+        if self._place.on_wanted is not None:
+            self._place.on_wanted()
 
     # What asyncio's `gather` asks a cancelled future for, the first with `return_exceptions`.
 

@@ -1,7 +1,6 @@
 """What became of the records of one batch, and who waits to hear it.
 
-Whoever waits is entered in a list and is called from the loop once; there is no loop future. What the fate is, is
-decided in `sending`; how it looks to a caller is `delivery`'s.
+What the fate is, is decided in `sending`; how it looks to a caller is `delivery`'s, and how one waits is `waiting`'s.
 
 1. `on_delivery` calls of one partition run in the order of the sends, also when a later batch settles first.
 2. An error that nobody looked at is logged once per batch, when the last that could have looked is gone.
@@ -15,12 +14,12 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Sequence
-from contextvars import Context
 from copy import copy
-from typing import Any, Protocol, TypeAlias
+from typing import Protocol, TypeAlias
 
 from aioproducer.errors import KafkaError
 from aioproducer.models import NO_OFFSET, NO_TIMESTAMP, RecordMetadata, TimestampType
+from aioproducer.waiting import Place
 
 logger = logging.getLogger("aioproducer")
 
@@ -28,54 +27,6 @@ OnDelivery: TypeAlias = Callable[[RecordMetadata | None, KafkaError | None], obj
 """Called on the loop with the metadata and None, or with None and the error."""
 
 _metadata = tuple.__new__
-
-Entry: TypeAlias = tuple[Callable[[Any], object], Any, Context | None]
-"""Somebody who waits: what is called, with what, in which context."""
-
-
-class Place:
-    """Where a record is, and who waits for what becomes of it there."""
-
-    __slots__ = ("_entries", "done", "loop")
-
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self.loop = loop
-        self.done = False
-        # By argument: thousands may wait for one batch, and be cancelled one by one.
-        self._entries: dict[object, list[Entry]] | None = None
-
-    def subscribe(self, entry: Entry) -> None:
-        entries = self._entries
-        if entries is None:
-            entries = self._entries = {}
-        argument = entry[1]
-        if argument in entries:
-            entries[argument].append(entry)
-        else:
-            entries[argument] = [entry]
-
-    def unsubscribe(self, callback: Callable[[Any], object], argument: object) -> int:
-        """Take the callback off wherever it stands with this argument; returns how often it did."""
-        entries = self.take_entries_of(argument)
-        kept = [entry for entry in entries if entry[0] != callback]
-        if kept:
-            assert self._entries is not None
-            self._entries[argument] = kept
-        return len(entries) - len(kept)
-
-    def take_entries(self) -> list[Entry]:
-        """Everybody who waits, who are called by somebody else then."""
-        entries, self._entries = self._entries or {}, None
-        return [entry for group in entries.values() for entry in group]
-
-    def take_entries_of(self, argument: object) -> list[Entry]:
-        """The same of those with this argument alone."""
-        return self._entries.pop(argument, []) if self._entries else []
-
-    def call_soon(self, entries: list[Entry]) -> None:
-        call_soon = self.loop.call_soon
-        for callback, argument, context in entries:
-            call_soon(callback, argument, context=context)
 
 
 class ReportOrder(Protocol):
@@ -114,7 +65,6 @@ class Outcome(Place):
         "base_timestamp",
         "deltas",
         "error",
-        "on_wanted",
         "order",
         "partition",
         "succeeded",
@@ -141,7 +91,6 @@ class Outcome(Place):
         self.append_timestamp = NO_TIMESTAMP
         self.succeeded = False
         self.error: KafkaError | None = None
-        self.on_wanted: Callable[[], None] | None = None
         self.whole: Outcome | None = None
         self._parts: Sequence[Outcome] = ()
         self._record_errors: dict[int, KafkaError] | None = None
@@ -156,15 +105,6 @@ class Outcome(Place):
     def where(self) -> str:
         """The partition in words; the topic alone for records that never got one."""
         return self.topic if self.partition < 0 else f"{self.topic}[{self.partition}]"
-
-    def subscribe(self, entry: Entry) -> None:
-        super().subscribe(entry)
-        self.want()
-
-    def want(self) -> None:
-        """Somebody is going to wait for this."""
-        if self.on_wanted is not None:
-            self.on_wanted()
 
     def report(self, index: int, on_delivery: OnDelivery) -> None:
         """Have `on_delivery` called with the fate of one record."""
@@ -216,8 +156,7 @@ class Outcome(Place):
             self.loop.call_soon(reports.popleft().run_reports)
         if not reports:
             self.order.reports = None
-        if self._entries:
-            self.call_soon(self.take_entries())
+        self.tell()
         # The circle of whole and parts is cut here, so that an error nobody looked at is told of without the collector.
         whole, self.whole = self.whole, None
         if whole is not None:
@@ -289,34 +228,3 @@ class Outcome(Place):
                 type(error).__name__,
                 error,
             )
-
-
-class Countdown:
-    """Waits for many places at once, without a future for each."""
-
-    __slots__ = ("_future", "_places", "left")
-
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self.left = 0
-        self._future = loop.create_future()
-        self._places: list[Place] = []
-
-    def wait_for(self, place: Place) -> None:
-        self.left += 1
-        self._places.append(place)
-        place.subscribe((self._one, self, None))
-
-    async def finished(self) -> None:
-        """Return when all of them are done. One that is cancelled leaves nothing behind where it waited."""
-        try:
-            if self.left:
-                await self._future
-        finally:
-            for place in self._places:
-                place.unsubscribe(self._one, self)
-            self._places.clear()
-
-    def _one(self, _countdown: object) -> None:
-        self.left -= 1
-        if not self.left and not self._future.done():
-            self._future.set_result(None)

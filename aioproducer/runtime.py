@@ -30,7 +30,7 @@ from aioproducer.endings import closed_error, failed_error, is_bug
 from aioproducer.errors import FlushTimeoutError, KafkaError, Persisted, ProducerClosedError
 from aioproducer.models import Acks, Headers, Node
 from aioproducer.network.stream import Dialer
-from aioproducer.outcome import Countdown, OnDelivery, Outcome, OwnOrder
+from aioproducer.outcome import OnDelivery, Outcome, OwnOrder
 from aioproducer.protocol.messages.produce import NodeEndpoint
 from aioproducer.protocol.primitives import ZERO_UUID
 from aioproducer.records.codecs import Codec, codec
@@ -45,6 +45,7 @@ from aioproducer.telemetry.counters import Counters
 from aioproducer.telemetry.events import EventKind, ProducerEvent
 from aioproducer.telemetry.metrics import ProducerMetrics
 from aioproducer.telemetry.observer import Observer
+from aioproducer.waiting import Countdown
 
 logger = logging.getLogger("aioproducer")
 

@@ -40,6 +40,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("configuration",),
     ("serializers", "delivery", "telemetry"),
     ("outcome",),
+    ("waiting",),
     ("models",),
     ("slices",),
     ("errors", "version", "work"),

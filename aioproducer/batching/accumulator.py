@@ -132,14 +132,14 @@ class Accumulator:
         self.seal(queue)
         outcome = self._new_outcome(queue, builder.base_timestamp, builder.deltas)
         batch = Batch(queue.sealed, queue, builder, outcome, created_at=now)
-        if not self._strict_linger:
-            batch.outcome.on_wanted = partial(self.expedite, queue)
+        if self._linger <= 0:
+            batch.urgent = True
+        elif not self._strict_linger:
+            outcome.on_wanted = partial(self.expedite, queue)
         queue.open = batch
         self._open[queue] = None
         queue.add(batch)
         self.unsettled[batch] = None
-        if self._linger <= 0:
-            batch.urgent = True
         self._arm(queue)
         self._look(queue)
         return size + HEADER_SIZE

@@ -25,6 +25,9 @@ NO_SEQUENCE = -1
 
 
 class State(Enum):
+    # By identity, as they are compared: an Enum's own hash is a call in Python, six times for each batch.
+    __hash__ = object.__hash__
+
     OPEN = auto()
     """Takes records; the last one of its queue."""
     QUEUED = auto()

@@ -19,13 +19,14 @@ from aioproducer.batching.partition_queue import PartitionQueue
 from aioproducer.delivery import Parked
 from aioproducer.errors import Persisted
 from aioproducer.models import RecordMetadata
-from aioproducer.outcome import Countdown, Outcome, Place
+from aioproducer.outcome import Outcome
 from aioproducer.protocol.error_codes import ErrorCode
 from aioproducer.sending import settlement
 from aioproducer.sending.retry import NETWORK_EXCEPTION
 from aioproducer.sending.sender import Sender
 from aioproducer.sending.sequences import Sequencer
 from aioproducer.sending.settlement import Settlement
+from aioproducer.waiting import Countdown, Place, Wait
 from tests.simulation.run import Plan
 
 
@@ -183,12 +184,12 @@ def _eager_reports(right: Any) -> Any:
 
 
 def _cancelled_waiter_withdraws(right: Any) -> Any:
-    def unsubscribe(self: Place, callback: Any, argument: object) -> int:
-        if isinstance(self, Parked) and not isinstance(argument, Countdown):
+    def leave(self: Place, wait: Wait) -> bool:
+        if isinstance(self, Parked):
             self.delivery.cancel()
-        return int(right(self, callback, argument))
+        return bool(right(self, wait))
 
-    return unsubscribe
+    return leave
 
 
 def _withdraws_the_next(right: Any) -> Any:
@@ -269,7 +270,7 @@ MUTATIONS: Mapping[str, Mutation] = {
     "every record has the timestamp of its batch's first": Mutation(Outcome, "metadata_of", _first_timestamp),
     "flush does not wait for those that wait": Mutation(Countdown, "wait_for", _early_flush),
     "on_delivery runs when a batch is settled, not in its turn": Mutation(Outcome, "_settle", _eager_reports),
-    "who cancels waiting withdraws the record": Mutation(Place, "unsubscribe", _cancelled_waiter_withdraws),
+    "who cancels waiting withdraws the record": Mutation(Place, "leave", _cancelled_waiter_withdraws),
     "a record that is withdrawn takes another along": Mutation(Parked, "withdraw", _withdraws_the_next),
     "what may be in the log is said not to be": Mutation(Batch, "persisted", _never_maybe),
     "a new leader is not heard of": Mutation(Accumulator, "lead", _deaf_to_new_leaders),
