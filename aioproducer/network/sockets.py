@@ -8,12 +8,17 @@ from __future__ import annotations
 import asyncio
 import errno
 import socket
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeAlias, cast
 
 from aioproducer.network.stream import Stream
 
 _AddressInfo: TypeAlias = tuple[int, int, int, str, Any]  # what getaddrinfo gives; the last part is the kernel's form
+
+
+# What is given to the transport at once: a small socket buffer takes as much.
+_PIECE = 64 * 1024
 
 
 class SocketStream(asyncio.Protocol):
@@ -23,6 +28,8 @@ class SocketStream(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._callback: Callable[[bytes], None] | None = None
         self._arrived = bytearray()
+        self._unwritten: deque[bytes | memoryview] = deque()
+        self._takes = True  # whether the kernel has taken all that the transport was given
         self._error: Exception | None = None
         self._ended = False
         self._news = asyncio.Event()
@@ -50,9 +57,18 @@ class SocketStream(asyncio.Protocol):
         transport = self._transport
         if transport is None or transport.is_closing():
             return
-        transport.writelines(chunks)
-        # `writelines` of CPython 3.12.0 to 3.12.8 and 3.13.0 to 3.13.1 does not look at the limit, this call does.
-        transport.set_write_buffer_limits(high=0)
+        self._unwritten.extend(in_pieces(chunks, _PIECE))
+        self._go_on(transport)
+
+    def _go_on(self, transport: asyncio.Transport) -> None:
+        """Give the transport a piece more as long as the kernel takes them: what the kernel leaves is copied by the
+        transport, on Python 3.11 the whole rest after each part that it takes.
+        """
+        unwritten = self._unwritten
+        while unwritten and self._takes:
+            transport.write(unwritten.popleft())
+        if unwritten:
+            self._writable.clear()
 
     async def drain(self) -> None:
         await self._writable.wait()
@@ -60,11 +76,12 @@ class SocketStream(asyncio.Protocol):
             raise self._error or ConnectionResetError(errno.ECONNRESET, "the stream is closed")
 
     def close(self) -> None:
+        rest = len(self._unwritten)
         self._end(None)
         if self._transport is None:
             return
         # A transport whose peer reads no more would wait for ever to send the rest of its buffer.
-        if self._transport.get_write_buffer_size():
+        if rest or self._transport.get_write_buffer_size():
             self._transport.abort()
         else:
             self._transport.close()
@@ -94,11 +111,16 @@ class SocketStream(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """asyncio's: the kernel takes no more for now."""
+        self._takes = False
         self._writable.clear()
 
     def resume_writing(self) -> None:
-        """asyncio's: everything is handed to the kernel."""
-        self._writable.set()
+        """asyncio's: everything that the transport had is handed to the kernel."""
+        self._takes = True
+        if self._transport is not None and not self._transport.is_closing():
+            self._go_on(self._transport)
+        if self._takes and not self._unwritten:
+            self._writable.set()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """asyncio's: nothing is left of the stream."""
@@ -108,9 +130,28 @@ class SocketStream(asyncio.Protocol):
     def _end(self, error: Exception | None) -> None:
         if not self._ended:
             self._ended = True
+            self._unwritten.clear()
             self._error = error
             self._news.set()
             self._writable.set()
+
+
+def in_pieces(chunks: Iterable[bytes | memoryview], size: int) -> Iterator[bytes | memoryview]:
+    """The same bytes in pieces of at most `size`: small chunks are joined, large ones are cut, which copies nothing."""
+    small: list[bytes | memoryview] = []
+    length = 0
+    for chunk in chunks:
+        if small and length + len(chunk) > size:
+            yield b"".join(small)
+            small, length = [], 0
+        if len(chunk) > size:
+            view = memoryview(chunk)
+            yield from (view[begin : begin + size] for begin in range(0, len(view), size))
+        else:
+            small.append(chunk)
+            length += len(chunk)
+    if small:
+        yield b"".join(small)
 
 
 class SocketDialer:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import importlib.util
 import socket
 import time
+from random import Random
 
 import pytest
 
 from aioproducer.errors import ConnectionFailedError, KafkaError, ProtocolError
 from aioproducer.network.connection import Connection, open_connection
-from aioproducer.network.sockets import SocketDialer, SocketStream
+from aioproducer.network.sockets import SocketDialer, SocketStream, in_pieces
 from aioproducer.network.stream import Dialer
 from aioproducer.protocol.messages.metadata import MetadataRequest, MetadataResponse
 from aioproducer.protocol.schema import Response
@@ -120,6 +122,47 @@ async def test_drain_means_handed_to_the_kernel_and_close_does_not_wait_for_the_
     await server.wait_closed()
     for writer in held:
         writer.close()
+
+
+@pytest.mark.parametrize("sizes", [[], [0], [10, 20], [64, 1], [65], [200, 3, 3], [3, 64, 128, 129, 1]])
+def test_pieces_are_the_same_bytes_and_small(sizes: list[int]) -> None:
+    chunks = [bytes([number]) * size for number, size in enumerate(sizes)]
+    pieces = list(in_pieces(chunks, 64))
+    assert b"".join(pieces) == b"".join(chunks)
+    assert max(map(len, pieces), default=0) <= 64
+    assert len(pieces) <= 2 * len(chunks) + sum(sizes) // 64
+
+
+async def test_large_requests_arrive_whole_and_in_order_however_slowly_they_are_read() -> None:
+    arrived = hashlib.sha256()
+    ended = asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(50_000):
+            arrived.update(data)
+            await asyncio.sleep(0)
+        writer.close()
+        ended.set()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, limit=10_000)
+    try:
+        stream = await SocketDialer(send_buffer_bytes=20_000)("127.0.0.1", server.sockets[0].getsockname()[1])
+        sent = hashlib.sha256()
+        random = Random(1)
+        for _ in range(20):
+            chunks = [random.randbytes(random.choice((4, 61, 3000, 200_000))) for _ in range(random.randrange(1, 8))]
+            stream.write(chunks)
+            sent.update(b"".join(chunks))
+            if random.random() < 0.5:
+                await stream.drain()
+        await stream.drain()
+        stream.close()
+        await asyncio.wait_for(ended.wait(), 20)
+        await stream.wait_closed()
+        assert arrived.digest() == sent.digest()
+    finally:
+        server.close()
+        await server.wait_closed()
 
 
 async def test_an_http_server_is_recognised() -> None:
