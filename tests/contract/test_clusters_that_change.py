@@ -182,16 +182,18 @@ async def test_leaders_are_away_while_records_are_sent(broker: BrokerUnderTest, 
     sent: list[Sent] = []
     async with (
         Producer(broker.bootstrap, batch_size=2000, linger_ms=0, request_timeout_ms=5000) as producer,
-        asyncio.timeout(60),
+        asyncio.timeout(90),
     ):
         async with steady_sends(producer, topic_name, sent, partitions=3, pause=0.005) as progress:
             await progress(300)
             leader = await broker.leader(topic_name)
             before = broker.address(leader)
             await broker.kill(leader)
+            # Acknowledgements alone do not show it: they may all be of the partitions that the others lead.
+            while await broker.leader(topic_name) in (-1, leader):  # noqa: ASYNC110
+                await asyncio.sleep(0.1)
             # More than was sent until now, so that each partition has gone on.
             await progress(len(sent) - producer.metrics().record_send_total + 500)
-            assert await broker.leader(topic_name) not in (-1, leader)
             await broker.bring_back(leader, other_ports=True)
             assert broker.address(leader) != before
             await progress(300)
