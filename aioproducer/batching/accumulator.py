@@ -18,12 +18,14 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from functools import partial
+from math import inf
 from typing import TYPE_CHECKING, Protocol
 
 from aioproducer.batching.batch import Batch, State
 from aioproducer.batching.node_queue import NodeQueue
 from aioproducer.batching.partition_queue import NO_LEADER, PartitionQueue
 from aioproducer.batching.sizes import BatchSizes
+from aioproducer.batching.trim import trim
 from aioproducer.models import Headers
 from aioproducer.records.batch import HEADER_SIZE
 from aioproducer.records.builder import RecordsBuilder
@@ -156,6 +158,7 @@ class Accumulator:
         batch.outcome.on_wanted = None
         batch.move(State.QUEUED)
         del self._open[batch.queue]
+        trim(self._open)
 
     def expedite(self, queue: PartitionQueue) -> None:
         """Somebody waits for a record of the open batch: it does not sit out its linger."""
@@ -198,14 +201,14 @@ class Accumulator:
         A batch that alone is larger goes alone. One batch per partition, for brokers accept no more in a request.
         """
         for queue in node.due(now):
-            self._timer_came(queue, now)
+            self._timer_came(node, queue, now)
         taken: list[Batch] = []
         size = 0
         for _ in range(len(node.ready)):
             if len(taken) == MOST_BATCHES:
                 break
             queue = node.next_ready()
-            if not self._is_ready(queue):
+            if not self._is_ready(node, queue):
                 node.strike(queue)
                 continue
             batch = queue.batches[0]
@@ -234,7 +237,8 @@ class Accumulator:
         batch.move(State.QUEUED)
         queue = batch.queue
         queue.put_back(batch)
-        queue.retry_at = max(queue.retry_at, retry_at)
+        if queue.node is not None:
+            queue.node.retries[queue] = max(queue.node.retries.get(queue, retry_at), retry_at)
         self._arm(queue)
 
     def settle(self, batch: Batch) -> None:
@@ -250,6 +254,7 @@ class Accumulator:
         if batch.state is State.QUEUED:
             batch.queue.drop(batch)
         self.unsettled.pop(batch, None)
+        trim(self.unsettled)
         batch.move(State.SETTLED)
         batch.records = None
         self.available += batch.reserved
@@ -313,13 +318,10 @@ class Accumulator:
         """
         if leader == queue.leader:
             return
-        if queue.listed and queue.node is not None:
-            queue.node.strike(queue)
-        queue.leader = leader
+        if queue.node is not None:
+            queue.node.forget(queue)
         queue.accepted_by = None
         queue.node = None if leader == NO_LEADER else self._node(leader)
-        queue.timer_at = None
-        queue.retry_at = 0.0
         self._arm(queue)
         self._look(queue)
         if leader != NO_LEADER and not queue.idle:
@@ -350,8 +352,8 @@ class Accumulator:
 
     # What is ready
 
-    def _is_ready(self, queue: PartitionQueue) -> bool:
-        if not queue.batches or queue.retry_at:
+    def _is_ready(self, node: NodeQueue, queue: PartitionQueue) -> bool:
+        if not queue.batches or queue in node.retries:
             return False
         head = queue.batches[0]
         if head is queue.open and not head.urgent and not self._hurries:
@@ -360,22 +362,24 @@ class Accumulator:
 
     def _look(self, queue: PartitionQueue) -> None:
         """List the partition with its leader if it is ready."""
-        if not queue.listed and queue.node is not None and self._is_ready(queue):
-            queue.node.put(queue)
+        node = queue.node
+        if node is not None and queue not in node.ready and self._is_ready(node, queue):
+            node.put(queue)
 
     def _arm(self, queue: PartitionQueue) -> None:
         """Have the partition looked at when the time comes that it waits for: its retry, or the end of its linger."""
         node, batch = queue.node, queue.open
         if node is None:
             return
-        if queue.retry_at:
-            node.look_at(queue, queue.retry_at)
+        if queue in node.retries:
+            node.look_at(queue, node.retries[queue])
         elif batch is not None and not batch.urgent:
             node.look_at(queue, batch.created_at + self._linger)
 
-    def _timer_came(self, queue: PartitionQueue, now: float) -> None:
-        if queue.retry_at <= now:
-            queue.retry_at = 0.0
+    def _timer_came(self, node: NodeQueue, queue: PartitionQueue, now: float) -> None:
+        if node.retries.get(queue, inf) <= now:
+            del node.retries[queue]
+            trim(node.retries)
         batch = queue.open
         if batch is not None and batch.created_at + self._linger <= now:
             batch.urgent = True

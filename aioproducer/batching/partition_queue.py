@@ -18,48 +18,40 @@ if TYPE_CHECKING:
     from aioproducer.outcome import Outcome
 
 NO_LEADER = -1
-NO_GAP = -1
 
 _NOTHING_TAKEN: Mapping[Batch, None] = MappingProxyType({})
 
 
 class PartitionQueue:
-    """Thousands may be idle, so one that has nothing to do holds no container of its own.
+    """Thousands may be idle, so one that has nothing to do holds no container of its own, and what few of them have at
+    a time is kept where it is used: who is ready or waits for its retry by the node, gaps by the gate.
 
-    leader: NO_LEADER if there is none; node: what that broker has to be sent. open: the last of the `batches` while it
-    takes records; sealed: how many records have been in the batches, but for the open one. listed: it stands in its
-    node's ready ones. retry_at: not before this time (loop seconds), 0 for at once. timer_at: when its node looks at it
-    again, None without a timer. reports: the outcomes that owe `on_delivery` calls, in call order.
+    node: what its leader has to be sent, None without a leader. open: the last of the `batches` while it takes records;
+    sealed: how many records have been in the batches, but for the open one. reports: the outcomes that owe
+    `on_delivery` calls, in call order.
 
     For the gate: accepted_by, the leader that acknowledged a batch since it became leader, None before it has; places,
-    how many batches got a sequence; identity, the (producer id, epoch) that `next_sequence` counts for; gap, the number
-    of the youngest batch that was given up with a sequence of that identity, NO_GAP without one.
+    how many batches got a sequence; identity, the (producer id, epoch) that `next_sequence` counts for.
     """
 
     __slots__ = (
         "_batches",
         "_taken",
         "accepted_by",
-        "gap",
         "identity",
-        "leader",
-        "listed",
         "next_sequence",
         "node",
         "open",
         "partition",
         "places",
         "reports",
-        "retry_at",
         "sealed",
-        "timer_at",
         "topic",
     )
 
     def __init__(self, topic: str, partition: int) -> None:
         self.topic = topic
         self.partition = partition
-        self.leader = NO_LEADER
         self.node: NodeQueue | None = None
         self._batches: deque[Batch] | None = None
         self._taken: dict[Batch, None] | None = None
@@ -67,19 +59,20 @@ class PartitionQueue:
         self.sealed = 0
         self.accepted_by: int | None = None
         self.reports: deque[Outcome] | None = None
-        self.retry_at = 0.0
-        self.listed = False
-        self.timer_at: float | None = None
         self.identity: tuple[int, int] | None = None
         self.next_sequence = 0
         self.places = 0
-        self.gap = NO_GAP
 
     def __repr__(self) -> str:
         return (
             f"<PartitionQueue {self.topic}[{self.partition}]: {len(self.batches)} batches queued, "
             f"{self.in_flight} in flight, leader {self.leader}>"
         )
+
+    @property
+    def leader(self) -> int:
+        """The id of the broker that leads the partition, NO_LEADER if there is none."""
+        return NO_LEADER if self.node is None else self.node.node_id
 
     @property
     def batches(self) -> Sequence[Batch]:

@@ -53,7 +53,8 @@ class PartitionTable(Sequence[PartitionView]):
         self.leaders = _column(leaders)
         self.epochs = _column(epochs)
         self.replicas = tuple(replicas)
-        self.isr = tuple(isr)
+        in_sync = tuple(isr)
+        self.isr = self.replicas if in_sync == self.replicas else in_sync  # as nearly always
         self.offline = tuple(offline)
 
     def __repr__(self) -> str:

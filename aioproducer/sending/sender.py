@@ -125,8 +125,10 @@ class Sender:
             if not batches:
                 return
             await self._transmit(connection, batches, slots)
-            if len(batches) == MOST_BATCHES:
-                # There are more, and nothing else need suspend: the loop gets a turn before they take it again.
+            there_are_more = len(batches) == MOST_BATCHES
+            del batches  # while the next ones are waited for, which can take hours
+            if there_are_more:
+                # Nothing else need suspend: the loop gets a turn before they take it again.
                 await asyncio.sleep(0)
 
     def _closed(self, _reason: KafkaError) -> None:

@@ -25,7 +25,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from aioproducer.batching.batch import Batch
-from aioproducer.batching.partition_queue import NO_GAP, PartitionQueue
+from aioproducer.batching.partition_queue import PartitionQueue
 from aioproducer.records.sequence import next_sequence
 
 _LAST_EPOCH = 32767
@@ -35,7 +35,7 @@ _REMEMBERED = 5
 class Sequencer:
     """`identity` is the producer id and its epoch, None before a broker gave one, and without idempotence."""
 
-    __slots__ = ("_max_in_flight", "_on_bump", "_on_exhausted", "epoch_bumps", "idempotent", "identity")
+    __slots__ = ("_gaps", "_max_in_flight", "_on_bump", "_on_exhausted", "epoch_bumps", "idempotent", "identity")
 
     def __init__(
         self,
@@ -51,6 +51,8 @@ class Sequencer:
         self.idempotent = idempotent
         self.identity: tuple[int, int] | None = None
         self.epoch_bumps = 0
+        # The number of the youngest batch that was given up, where one was with a sequence that still counts.
+        self._gaps: dict[PartitionQueue, int] = {}
         self._max_in_flight = max_in_flight
         self._on_exhausted = on_exhausted
         self._on_bump = on_bump
@@ -68,7 +70,7 @@ class Sequencer:
             return False
         if queue.batches[0].sequenced:
             return not queue.in_flight
-        if queue.gap != NO_GAP:
+        if queue in self._gaps:
             return False
         if not queue.in_flight:
             return True
@@ -113,13 +115,13 @@ class Sequencer:
         queue = batch.queue
         if leader == queue.leader:
             queue.accepted_by = leader
-        if batch.number >= queue.gap:
-            queue.gap = NO_GAP
+        if batch.number >= self._gaps.get(queue, batch.number):
+            self._gaps.pop(queue, None)
 
     def given_up(self, batch: Batch) -> None:
         """The batch is settled without an acknowledgement."""
         if batch.sequenced:
-            batch.queue.gap = max(batch.queue.gap, batch.number)
+            self._gaps[batch.queue] = max(self._gaps.get(batch.queue, 0), batch.number)
 
     def restarted(self, batch: Batch) -> bool:
         """Whether the partition has begun anew since this batch got its sequence."""
@@ -148,7 +150,7 @@ class Sequencer:
 
     def close_gap(self, queue: PartitionQueue) -> None:
         """Raise the epoch if a gap, and nothing else, stands in the way of this partition's new batches."""
-        if queue.gap != NO_GAP and not queue.in_flight and not (queue.batches and queue.batches[0].sequenced):
+        if queue in self._gaps and not queue.in_flight and not (queue.batches and queue.batches[0].sequenced):
             self._bump(queue)
 
     def _bump(self, queue: PartitionQueue) -> None:
@@ -164,4 +166,4 @@ class Sequencer:
             self._on_bump(queue)
         queue.identity = None
         queue.next_sequence = 0
-        queue.gap = NO_GAP
+        self._gaps.pop(queue, None)

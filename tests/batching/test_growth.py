@@ -161,6 +161,30 @@ def test_a_partition_that_is_known_and_never_used_takes_less_than_two_hundred_by
     assert taken / partitions < PARTITION_BYTES
 
 
+def test_a_partition_that_was_written_to_and_rests_takes_less_than_two_hundred_bytes() -> None:
+    """All at the same time: neither their queues nor what held them at the peak keep its memory."""
+    partitions = 10_000
+    gate = OpenGate()
+    core = Core(gate=gate, linger=10.0, buffer_memory=1 << 26)
+    numbers = list(range(partitions))
+
+    def use() -> None:
+        core.know("orders", *[0] * partitions)
+        for partition in numbers:
+            core.send(value=b"x" * 100, partition=partition)
+        core.accumulator.hurry()
+        while batches := core.drain():
+            core.acknowledge(*batches)
+        core.now += 10.0  # when the timers of the lingers come
+        assert not core.drain()
+        core.loop.turn()
+        gate.stamped.clear()  # the test's own memory
+
+    taken = _taken(use)
+    assert core.accumulator.buffered == 0
+    assert taken / partitions < PARTITION_BYTES - 24, "what the metadata knows of it takes the rest"
+
+
 def test_topics_that_rest_leave_nothing_of_their_records_behind() -> None:
     """A second record to each partition of each topic, settled like the first, takes no memory."""
     topics = 500

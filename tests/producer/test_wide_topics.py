@@ -1,13 +1,17 @@
-"""A topic with thousands of partitions: what is done for all of them at once leaves the loop its turns."""
+"""A topic with thousands of partitions: what is done for all of them at once leaves the loop its turns, and nothing
+behind.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import gc
 
 import pytest
 
 from aioproducer import Producer
 from aioproducer.batching.accumulator import MOST_BATCHES
+from aioproducer.batching.batch import Batch
 from aioproducer.network.connection import Connection
 from aioproducer.protocol.messages.produce import ProduceRequest
 from aioproducer.testing import EmbeddedCluster
@@ -52,3 +56,15 @@ async def test_a_record_for_each_partition_goes_out_in_requests_with_a_turn_betw
             assert all(delivery.result().offset == 0 for delivery in deliveries)
     assert len(written) == 4
     assert len(set(written)) == 4, "a turn between two requests"
+
+
+async def test_nothing_of_the_last_request_is_kept_when_there_is_no_more_to_send() -> None:
+    async with (
+        asyncio.timeout(60),
+        EmbeddedCluster() as cluster,
+        Producer(cluster.bootstrap_servers, linger_ms=0) as producer,
+    ):
+        before = sum(type(thing) is Batch for thing in gc.get_objects())
+        await producer.send("orders", b"x")
+        await asyncio.sleep(0.05)  # the sender waits again
+        assert sum(type(thing) is Batch for thing in gc.get_objects()) == before
