@@ -63,6 +63,9 @@ FIGURES: dict[str, Figure] = {
     "kept": Figure("with its Delivery kept", 0, _given("bytes_above_kept")),
     "early": Figure("MiB after a tenth", 1, _given("early_mib")),
     "late": Figure("MiB at the end", 1, _given("late_mib")),
+    "collector-let-go": Figure("us, nothing kept", 3, _quotient("gc_seconds_let_go", "acknowledged", 1e6)),
+    "collector-kept": Figure("us, Deliveries kept", 3, _quotient("gc_seconds_kept", "acknowledged", 1e6)),
+    "collector-pairs": Figure("us, as many pairs kept", 3, _quotient("gc_seconds_pairs", "acknowledged", 1e6)),
     "import": Figure("import ms", 1, _given("import_ms")),
 }
 

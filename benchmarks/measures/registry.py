@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks.measures import first_acknowledgement, imports, lifetime, memory, pauses, sending, wire
+from benchmarks.measures import collector, first_acknowledgement, imports, lifetime, memory, pauses, sending, wire
 from benchmarks.measures.base import Measure
 
 MEASURES: tuple[Measure, ...] = (
@@ -12,6 +12,7 @@ MEASURES: tuple[Measure, ...] = (
     *pauses.MEASURES,
     memory.MEASURE,
     lifetime.MEASURE,
+    collector.MEASURE,
     imports.MEASURE,
 )
 
