@@ -231,10 +231,10 @@ class Topic:
             self._looks_spared -= 1
             return self._loads
         patience = placement.patience
-        self._loads = [
+        self._loads = tuple(
             -1 if patience and queue.stalled(now, patience) else len(queue.batches)
             for queue in self._queues
             if queue is not None
-        ]
+        )
         self._looks_spared = len(self._loads) // _PARTITIONS_PER_CHOICE
         return self._loads

@@ -25,7 +25,8 @@ class StickyPartition:
         self.produced = 0
         self.most = 2 * batch_size
         self._sticky_size = batch_size
-        # What the weights were made of, and who has which part of the last.
+        # What the weights were made of; those who have a chance, and their cumulative weights if these are not alike.
+        # In tuples, which the garbage collector leaves alone when they hold numbers: there may be thousands of topics.
         self._candidates: Sequence[int] = ()
         self._loads: Sequence[int] | None = None
         self._chances: Sequence[int] = ()
@@ -47,11 +48,9 @@ class StickyPartition:
         candidates = near or partitions.available or partitions
         if loads is not self._loads or candidates is not self._candidates:
             self._weigh(candidates, loads)
-        if self._weights:
-            partition = self._chances[bisect_right(self._weights, random % self._weights[-1])]
-        else:
-            partition = candidates[random % len(candidates)]
-        self.partition = partition
+        chances, weights = self._chances, self._weights
+        at = bisect_right(weights, random % weights[-1]) if weights else random % len(chances)
+        self.partition = partition = chances[at]
         self.produced = 0
         return partition
 
@@ -67,9 +66,15 @@ class StickyPartition:
     def _weigh(self, candidates: Sequence[int], loads: Sequence[int] | None) -> None:
         """Java's cumulative frequencies: each has as many chances as its queue is below the longest and one."""
         self._candidates, self._loads = candidates, loads
-        self._chances = self._weights = ()
-        if loads is not None:
-            self._chances = [partition for partition in candidates if loads[partition] >= 0]
-        if loads is not None and self._chances:
-            ceiling = max(loads[partition] for partition in self._chances) + 1
-            self._weights = list(accumulate(ceiling - loads[partition] for partition in self._chances))
+        self._chances, self._weights = candidates, ()
+        if loads is None:
+            return
+        chances = tuple(partition for partition in candidates if loads[partition] >= 0)
+        if not chances:
+            return
+        if len(chances) < len(candidates):
+            self._chances = chances
+        ceiling = max(loads[partition] for partition in chances) + 1
+        weights = tuple(accumulate(ceiling - loads[partition] for partition in chances))
+        if weights[-1] > len(weights):
+            self._weights = weights
