@@ -19,9 +19,10 @@ from struct import Struct as Packer
 from struct import unpack_from
 from typing import Any, TypeAlias, cast
 
-from aioproducer.protocol.fields import UUID_BYTES, Array, Blob, Kind, Scalar, Struct, Text, WireField, wire_fields
-from aioproducer.protocol.primitives import MalformedError, read_uvarint, skip_fields, uuid_from
+from aioproducer.protocol.fields import UUID_BYTES, Array, Blob, Kind, Scalar, Text, WireField, wire_fields
+from aioproducer.protocol.primitives import MalformedError, read_uvarint, skip_tagged_fields, uuid_from
 from aioproducer.protocol.source import Source
+from aioproducer.protocol.structs import Struct
 
 OCTET = Scalar("the first byte of an unsigned varint", "B", 1)
 
@@ -42,7 +43,8 @@ SlowDecoder: TypeAlias = Callable[[bytes, int, bool, Takers], Generator[int, Non
 
 def slow_decoder(struct: type[Struct], version: int, *, flexible: bool) -> SlowDecoder:
     """The same for large messages: it does its work step by step, and yields 1 after each element of an array that is
-    a struct. Elements that somebody takes are in no array: of thousands, one at a time exists then.
+    a struct. Elements that somebody takes are in no array: of thousands, one at a time exists then. What is in tagged
+    fields is small: nobody takes it, and it is decoded in one step.
     """
     writer = _Decoder(version, flexible, in_steps=True)
     name = writer.message(struct)
@@ -57,8 +59,28 @@ def decoder_source(struct: type[Struct], version: int, *, flexible: bool, in_ste
     return writer.source.text()
 
 
-def fault(position: int, reason: str) -> MalformedError:
-    return MalformedError(f"at byte {position}, {reason}")
+def fault(position: int, reason: str, *values: object) -> MalformedError:
+    """`reason` has braces for the `values`: an f-string would take its time whenever a decoder is compiled."""
+    return MalformedError(f"at byte {position}, {reason.format(*values)}")
+
+
+class _Tagged:
+    """Decodes the value of a tagged field, and is compiled when the first one comes: most never come at all."""
+
+    def __init__(self, field: WireField, version: int) -> None:
+        self._field = field
+        self._version = version
+        self._function: Callable[[bytes, int, int], tuple[object, int]] | None = None
+
+    def __call__(self, body: bytes, position: int, size: int) -> tuple[object, int]:
+        """The value, and the position behind it."""
+        if self._function is None:
+            writer = _Decoder(self._version, flexible=True)
+            function = writer.source.function(
+                writer.field(self._field), f"<{self._field.name} v{self._version} decoder>"
+            )
+            self._function = cast("Callable[[bytes, int, int], tuple[object, int]]", function)
+        return self._function(body, position, size)
 
 
 class _Decoder:
@@ -71,8 +93,9 @@ class _Decoder:
         self._run: list[tuple[Scalar, str]] = []
         self.source = Source(
             fault=fault,
+            new=object.__new__,
             read_uvarint=read_uvarint,
-            skip_fields=skip_fields,
+            skip_tagged_fields=skip_tagged_fields,
             unpack_from=unpack_from,
             uuid_from=uuid_from,
         )
@@ -84,36 +107,52 @@ class _Decoder:
                 self.source.line("yield 0")  # so that it is a generator whatever the struct has
             value = self._struct(struct)
             with self.source.block("if position != size and (exact or position > size):"):
-                self.source.line("raise fault(position, f'{size - position} bytes follow the end of the message')")
+                self.source.line("raise fault(position, '{} bytes follow the end of the message', size - position)")
             self.source.line(f"return {value}")
         return "decode"
 
+    def field(self, field: WireField) -> str:
+        with self.source.block("def decode(body, position, size):"):
+            self._value(field.kind, "value", field.nullable(self._version), field.name)
+            self._flush()
+            self.source.line("return value, position")
+        return "decode"
+
     def _struct(self, struct: type[Struct]) -> str:
-        """Writes the reading of a struct; what it returns is the expression that makes it."""
-        arguments: list[str] = []
+        """Writes the making of a struct, whose fields are set as they are read: a call of `__init__` would cost as much
+        as all else. What it returns is the name of the struct.
+        """
+        made = self.source.fresh("struct")
+        self.source.line(f"{made} = new({self.source.constant(struct.__name__, struct)})")
         tags: list[tuple[WireField, str]] = []
         for field in wire_fields(struct):
-            if not field.present(self._version):
-                continue
-            target = self.source.fresh("value")
-            arguments.append(f"{field.name}={target}")
-            if field.tag is not None:
-                self.source.line(f"{target} = {self.source.constant('default', field.default)}")
-                tags.append((field, target))
+            target = f"{made}.{field.name}"
+            present = field.present(self._version)
+            if not present or field.tag is not None:
+                self.source.line(f"{target} = {self._literal(field.default)}")
+                if present:
+                    tags.append((field, target))
             else:
                 self._value(field.kind, target, field.nullable(self._version), field.name)
         if self._flexible:
             self._tagged_fields(tags)
         self._flush()
-        return f"{self.source.constant(struct.__name__, struct)}({', '.join(arguments)})"
+        return made
+
+    def _literal(self, default: object) -> str:
+        plain = default is None or default == () or isinstance(default, int | str)
+        return repr(default) if plain else self.source.constant("default", default)
 
     def _tagged_fields(self, tags: list[tuple[WireField, str]]) -> None:
         count, tag, length, end = (self.source.fresh(name) for name in ("count", "tag", "length", "end"))
-        self._read_uvarint(count)
+        self._run.append((OCTET, count))
+        self._flush()
         if not tags:
             with self.source.block(f"if {count}:"):
-                self.source.line(f"position = skip_fields(body, position, {count})")
+                self.source.line("position = skip_tagged_fields(body, position - 1)")
             return
+        with self.source.block(f"if {count} > 127:"):
+            self.source.line(f"{count}, position = read_uvarint(body, position - 1)")
         # A field takes two bytes at least, so a count that is not true ends at the end of the body.
         with self.source.block(f"for _ in range({count}):"):
             self.source.line(f"{tag}, position = read_uvarint(body, position)")
@@ -122,8 +161,8 @@ class _Decoder:
             self._check_end(end, "a tagged field")
             for field, target in tags:
                 with self.source.block(f"if {tag} == {field.tag}:"):
-                    self._value(field.kind, target, field.nullable(self._version), field.name)
-                    self._flush()
+                    decode = self.source.constant("decode_tagged", _Tagged(field, self._version))
+                    self.source.line(f"{target}, position = {decode}(body, position, size)")
                     with self.source.block(f"if position != {end}:"):
                         self.source.line(f"raise fault(position, 'the size of {field.name} is not what was announced')")
             self.source.line(f"position = {end}")
@@ -154,7 +193,7 @@ class _Decoder:
             smallest = _smallest(element, self._version, self._flexible)
             with self.source.block(f"if {length} * {smallest} > size - position:"):
                 self.source.line(
-                    f"raise fault(position, f'{name} of {{{length}}} elements does not fit into the rest')"
+                    f"raise fault(position, '{name} of {{}} elements does not fit into the rest', {length})"
                 )
             if isinstance(element, Scalar) and element is not UUID_BYTES:
                 self.source.line(f"{target} = unpack_from(f'>{{{length}}}{element.letter}', body, position)")
@@ -184,17 +223,21 @@ class _Decoder:
         """Writes the reading of a length; the body of the block is for the case that it is none of null."""
         if self._flexible:
             self._read_uvarint(length)
-            self.source.line(f"{length} -= 1")
-        else:
-            self._run.append((Scalar("length", letter, 2 if letter == "h" else 4), length))
-            self._flush()
+            with self.source.block(f"if {length}:"):
+                self.source.line(f"{length} -= 1")
+                yield
+            with self.source.block("else:"):
+                self.source.line(f"{target} = None" if nullable else f"raise fault(position, '{name} is null')")
+            return
+        self._run.append((Scalar("length", letter, 2 if letter == "h" else 4), length))
+        self._flush()
         with self.source.block(f"if {length} >= 0:"):
             yield
         if nullable:
             with self.source.block(f"elif {length} == -1:"):
                 self.source.line(f"{target} = None")
         with self.source.block("else:"):
-            self.source.line(f"raise fault(position, f'{name} has the length {{{length}}}')")
+            self.source.line(f"raise fault(position, '{name} has the length {{}}', {length})")
 
     def _read_uvarint(self, target: str) -> None:
         self._run.append((OCTET, target))
@@ -204,7 +247,7 @@ class _Decoder:
 
     def _check_end(self, end: str, name: str) -> None:
         with self.source.block(f"if {end} > size:"):
-            self.source.line(f"raise fault(position, f'{name} reaches {{{end} - size}} bytes behind the end')")
+            self.source.line(f"raise fault(position, '{name} reaches {{}} bytes behind the end', {end} - size)")
 
     def _flush(self) -> None:
         """Writes what waits: one `unpack_from`, and the conversion of what `struct` has no letter for."""

@@ -14,9 +14,10 @@ from struct import Struct as Packer
 from struct import pack
 from typing import cast
 
-from aioproducer.protocol.fields import UUID_BYTES, Array, Blob, Kind, Scalar, Struct, Text, WireField, wire_fields
+from aioproducer.protocol.fields import UUID_BYTES, Array, Blob, Kind, Scalar, Text, WireField, wire_fields
 from aioproducer.protocol.primitives import MAX_STRING, SMALL_UVARINTS, Chunk, record_chunks, uvarint
 from aioproducer.protocol.source import Source
+from aioproducer.protocol.structs import Struct
 
 
 class AbsentFieldError(Exception):

@@ -1,6 +1,6 @@
-"""The vocabulary in which messages are declared, and its reading: a dataclass in, a tuple of `WireField` out.
+"""The vocabulary in which messages are declared, and its reading: a `Struct` in, a tuple of `WireField` out.
 
-A message is a frozen dataclass whose annotations say how each field lies on the wire:
+A message is a `Struct` whose annotations say how each field lies on the wire:
 
     error_code: Int16 = 0                                                   in every version
     log_start_offset: Annotated[Int64, since(5, ignorable=True)] = -1       from version 5
@@ -16,23 +16,17 @@ own message definitions. Nothing is encoded here.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
 from types import NoneType, UnionType
-from typing import Annotated, TypeAlias, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Literal, NamedTuple, TypeAlias, Union, get_args, get_origin
 from uuid import UUID
 
 from aioproducer.protocol.primitives import RecordsLike
+from aioproducer.protocol.structs import Struct
 
 
-class Struct:
-    """The base of every dataclass that lies on the wire, messages and their parts."""
-
-    __slots__ = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Scalar:
+class Scalar(NamedTuple):
     """A value of a fixed number of bytes: its name in Kafka, its letter in `struct`, its size in bytes."""
 
     name: str
@@ -40,18 +34,15 @@ class Scalar:
     size: int
 
 
-@dataclass(frozen=True, slots=True)
 class Text:
     """UTF-8 behind its length in bytes: int16, or an unsigned varint of one more where the version is flexible."""
 
 
-@dataclass(frozen=True, slots=True)
 class Blob:
     """Record batches behind their length in bytes: int32, or an unsigned varint of one more where flexible."""
 
 
-@dataclass(frozen=True, slots=True)
-class Array:
+class Array(NamedTuple):
     """Elements behind their number: int32, or an unsigned varint of one more where the version is flexible."""
 
     element: Kind
@@ -65,6 +56,8 @@ INT32 = Scalar("int32", "i", 4)
 INT64 = Scalar("int64", "q", 8)
 BOOLEAN = Scalar("bool", "?", 1)
 UUID_BYTES = Scalar("uuid", "16s", 16)
+TEXT = Text()
+BLOB = Blob()
 
 Int8: TypeAlias = Annotated[int, INT8]
 Int16: TypeAlias = Annotated[int, INT16]
@@ -72,26 +65,21 @@ Int32: TypeAlias = Annotated[int, INT32]
 Int64: TypeAlias = Annotated[int, INT64]
 Boolean: TypeAlias = Annotated[bool, BOOLEAN]
 Uuid: TypeAlias = Annotated[UUID, UUID_BYTES]
-String: TypeAlias = Annotated[str, Text()]
-Records: TypeAlias = Annotated[RecordsLike, Blob()]
+String: TypeAlias = Annotated[str, TEXT]
+Records: TypeAlias = Annotated[RecordsLike, BLOB]
 """Bytes, or pieces of bytes sent one after another. Decoded, it is always one `bytes`."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Versions:
+class _Versions(NamedTuple):
     first: int
     last: int | None
     ignorable: bool
 
 
-@dataclass(frozen=True, slots=True)
-class _Tag:
+class _Mark(NamedTuple):
+    # The word is a part of it, since `Annotated` takes marks that compare as equal for one and the same.
+    meaning: Literal["tag", "nullable"]
     number: int
-
-
-@dataclass(frozen=True, slots=True)
-class _NullableSince:
-    version: int
 
 
 def since(first: int, *, ignorable: bool = False) -> _Versions:
@@ -109,18 +97,17 @@ def between(first: int, last: int, *, ignorable: bool = False) -> _Versions:
     return _Versions(first, last, ignorable)
 
 
-def tagged(number: int) -> _Tag:
+def tagged(number: int) -> _Mark:
     """The field is optional on the wire, in the tagged section behind its struct, under `number`."""
-    return _Tag(number)
+    return _Mark("tag", number)
 
 
-def nullable_since(version: int) -> _NullableSince:
+def nullable_since(version: int) -> _Mark:
     """The field, whose type says `| None`, may be null from `version` on only."""
-    return _NullableSince(version)
+    return _Mark("nullable", version)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WireField:
+class WireField(NamedTuple):
     """One field as its declaration has it. `last` is None where it goes on; `tag` is None for an ordinary field."""
 
     name: str
@@ -146,10 +133,12 @@ def wire_fields(struct: type[Struct]) -> tuple[WireField, ...]:
     """The fields of `struct` in the order of the wire. Raises TypeError for a declaration that makes no sense."""
     if struct in _WIRE_FIELDS:
         return _WIRE_FIELDS[struct]
-    hints = get_type_hints(struct, include_extras=True)
+    # What `typing.get_type_hints` does, in one evaluation per class: the first acknowledgement waits for it.
+    texts = [struct.__annotations__[name] for name in struct.declared]
+    hints = eval(f"({''.join(f'{text}, ' for text in texts)})", vars(sys.modules[struct.__module__]))
     made = _WIRE_FIELDS[struct] = tuple(
-        _wire_field(f"{struct.__name__}.{field.name}", field.name, hints[field.name], field.default)
-        for field in fields(struct)  # type: ignore[arg-type]  # every Struct that is declared is a dataclass
+        _wire_field(f"{struct.__name__}.{name}", name, hint, default)
+        for (name, default), hint in zip(struct.declared.items(), hints, strict=True)
     )
     return made
 
@@ -166,10 +155,11 @@ def _wire_field(where: str, name: str, hint: object, default: object) -> WireFie
             for mark in marks:
                 if isinstance(mark, _Versions):
                     versions = mark
-                elif isinstance(mark, _NullableSince):
-                    nullable_from = mark.version
-                elif isinstance(mark, _Tag):
-                    tag = mark.number
+                elif isinstance(mark, _Mark):
+                    if mark.meaning == "tag":
+                        tag = mark.number
+                    else:
+                        nullable_from = mark.number
                 elif isinstance(mark, Scalar | Text | Blob):
                     kind = mark
         elif origin in (Union, UnionType):

@@ -15,14 +15,14 @@ from uuid import UUID
 from aioproducer.errors import ProtocolError, UnsupportedVersionError
 from aioproducer.protocol.decoding import SlowDecoder, Takers, decoder, slow_decoder
 from aioproducer.protocol.encoding import AbsentFieldError, encoder
-from aioproducer.protocol.fields import UUID_BYTES, Array, Blob, Kind, Scalar, Struct, Text, wire_fields
+from aioproducer.protocol.fields import UUID_BYTES, Array, Blob, Kind, Scalar, Text, wire_fields
 from aioproducer.protocol.primitives import MAX_STRING, Chunk, MalformedError
+from aioproducer.protocol.structs import Struct
 
 
 class Api(Struct):
     """What a request and its response have in common: the number of the API and the versions spoken here."""
 
-    __slots__ = ()
     api_key: ClassVar[int]
     min_version: ClassVar[int]
     max_version: ClassVar[int]
@@ -36,8 +36,6 @@ class Api(Struct):
 
 class Message(Api):
     """A request or a response, without its header."""
-
-    __slots__ = ()
 
     def encode(self, version: int) -> list[Chunk]:
         """The body in `version`, as chunks that are to be sent one after another; `records` are among them, uncopied.
@@ -94,24 +92,25 @@ class Message(Api):
         return message
 
     @classmethod
-    def prepare(cls, version: int, *, encode: bool = False, decode: bool = False) -> None:
-        """Compiles now what the first `encode` or `decode` of `version` would compile otherwise."""
+    def prepare(
+        cls, version: int, *, encode: bool = False, decode: bool = False, decode_in_steps: bool = False
+    ) -> None:
+        """Compiles now what the first call of these in `version` would compile otherwise."""
         if encode and (cls, version) not in _ENCODERS:
             _compile_encoder(cls, version)
         if decode and (cls, version) not in _DECODERS:
             _compile_decoder(cls, version)
+        if decode_in_steps and (cls, version) not in _SLOW_DECODERS:
+            _compile_slow_decoder(cls, version)
 
 
 class Response(Message):
     """What a broker answers."""
 
-    __slots__ = ()
-
 
 class Request(Message):
     """What a broker is asked. `response` is the class of its answer."""
 
-    __slots__ = ()
     response: ClassVar[type[Response]]
 
 

@@ -9,38 +9,26 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from aioproducer.errors import UnsupportedVersionError
-from aioproducer.protocol.messages.api_versions import ApiVersionsRequest, ApiVersionsResponse
-from aioproducer.protocol.messages.create_topics import CreateTopicsRequest
-from aioproducer.protocol.messages.fetch import FetchRequest
-from aioproducer.protocol.messages.find_coordinator import FindCoordinatorRequest
-from aioproducer.protocol.messages.init_producer_id import InitProducerIdRequest
-from aioproducer.protocol.messages.list_offsets import ListOffsetsRequest
-from aioproducer.protocol.messages.metadata import MetadataRequest
-from aioproducer.protocol.messages.produce import ProduceRequest
+from aioproducer.protocol.messages.api_versions import ApiVersionsResponse
 from aioproducer.protocol.schema import Request, api_name
 
-REQUESTS: Mapping[int, type[Request]] = MappingProxyType(
+_NAMES: Mapping[int, str] = MappingProxyType(
     {
-        request.api_key: request
-        for request in (
-            ProduceRequest,
-            FetchRequest,
-            ListOffsetsRequest,
-            MetadataRequest,
-            FindCoordinatorRequest,
-            ApiVersionsRequest,
-            CreateTopicsRequest,
-            InitProducerIdRequest,
-        )
+        0: "Produce",
+        1: "Fetch",
+        2: "ListOffsets",
+        3: "Metadata",
+        10: "FindCoordinator",
+        18: "ApiVersions",
+        19: "CreateTopics",
+        22: "InitProducerId",
     }
 )
-"""The requests that are known here, by API key."""
 
 
 def api_name_of(api_key: int) -> str:
     """The name of an API for a message to a human: `Produce`, or `API 42` for one that is not known here."""
-    request = REQUESTS.get(api_key)
-    return f"API {api_key}" if request is None else api_name(request)
+    return _NAMES.get(api_key, f"API {api_key}")
 
 
 class BrokerVersions:
@@ -52,7 +40,7 @@ class BrokerVersions:
         self._ranges = {api.api_key: range(api.min_version, api.max_version + 1) for api in response.api_keys}
 
     def __repr__(self) -> str:
-        known = (f"{api_name_of(key)} {_words(self._ranges.get(key))}" for key in REQUESTS)
+        known = (f"{name} {_words(self._ranges.get(key))}" for key, name in _NAMES.items())
         return f"<BrokerVersions {', '.join(known)}>"
 
     def offers(self, api_key: int) -> range | None:

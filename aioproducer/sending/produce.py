@@ -80,12 +80,11 @@ def read_response(response: ProduceResponse, ids: TopicIds) -> Answers:
 
 
 def prepare() -> None:
-    """Compile the codecs of the newest versions now: some 10 ms that the first acknowledgement does not have to
-    wait for.
+    """Compile the codecs that a broker of Kafka 4 needs now: 6 ms that the first acknowledgement does not have to wait
+    for. What an older one needs is compiled as it comes.
     """
-    for version in (_TOPIC_IDS_SINCE - 1, _TOPIC_IDS_SINCE):
-        ProduceRequest.prepare(version, encode=True)
-        ProduceResponse.prepare(version, decode=True)
-    for request in (ApiVersionsRequest, MetadataRequest, InitProducerIdRequest):
+    for request in (ApiVersionsRequest, MetadataRequest, InitProducerIdRequest, ProduceRequest):
         request.prepare(request.max_version, encode=True)
-        request.response.prepare(request.max_version, decode=True)
+        # Metadata alone is always decoded in steps, see `cluster`.
+        steps = request is MetadataRequest
+        request.response.prepare(request.max_version, decode=not steps, decode_in_steps=steps)

@@ -12,14 +12,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from aioproducer.errors import ProtocolError
-from aioproducer.protocol.headers import decode_request_header, encode_response
 from aioproducer.protocol.messages.api_versions import ApiVersionsRequest
+from aioproducer.protocol.requests import REQUESTS
 from aioproducer.protocol.schema import Response, api_name
-from aioproducer.protocol.versions import REQUESTS
+from aioproducer.protocol.serving import decode_request_header, encode_response
+from aioproducer.protocol.structs import replaced
 from aioproducer.testing.faults import CONNECT, Fault, Faults, Kind, Plan, Subject
 from aioproducer.testing.frames import FrameError, Framer, start_of
 from aioproducer.testing.handlers import HANDLERS
@@ -325,4 +326,4 @@ async def _listen_only(stream: Stream) -> None:
 
 
 def _throttled(response: Response, milliseconds: int) -> Response:
-    return replace(response, throttle_time_ms=milliseconds)  # type: ignore[type-var]  # all served here have the field
+    return replaced(response, throttle_time_ms=milliseconds)

@@ -14,7 +14,7 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Self, Unpack
 
-from aioproducer.protocol.versions import REQUESTS
+from aioproducer.protocol.requests import REQUESTS
 from aioproducer.testing.broker import Broker, Changes, RequestEntry, Surroundings
 from aioproducer.testing.codes import RefusedError
 from aioproducer.testing.contents import StoredBatch, StoredRecord, stored_batches, stored_records

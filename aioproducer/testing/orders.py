@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TypedDict
 
 from aioproducer.protocol.error_codes import ERROR_CODES
+from aioproducer.protocol.requests import REQUESTS
 from aioproducer.protocol.schema import api_name
-from aioproducer.protocol.versions import REQUESTS
 from aioproducer.testing.faults import CONNECT, WHOLE_TOPIC, Fault, Kind
 
 

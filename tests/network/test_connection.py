@@ -18,10 +18,10 @@ from aioproducer.errors import (
     UnsupportedVersionError,
 )
 from aioproducer.network.connection import Connection, open_connection
-from aioproducer.protocol.headers import encode_response
 from aioproducer.protocol.messages.api_versions import ApiVersionsRequest, ApiVersionsResponse
 from aioproducer.protocol.messages.metadata import MetadataRequest, MetadataResponse, MetadataResponseTopic
 from aioproducer.protocol.schema import Response
+from aioproducer.protocol.serving import encode_response
 from tests.support.scripted_peer import Answer, Close, MemoryNetwork, MemoryStream
 from tests.support.virtual_time import Background, virtual_time
 

@@ -20,9 +20,10 @@ from hypothesis import strategies as st
 from kio.schema.errors import ErrorCode
 from kio.serial import entity_writer
 
-from aioproducer.protocol.fields import Array, Struct, wire_fields
+from aioproducer.protocol.fields import Array, wire_fields
 from aioproducer.protocol.primitives import ZERO_UUID
 from aioproducer.protocol.schema import Message, api_name
+from aioproducer.protocol.structs import Struct
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

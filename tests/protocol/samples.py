@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from aioproducer.protocol.fields import UUID_BYTES, Array, Blob, Kind, Scalar, Struct, Text, wire_fields
+from aioproducer.protocol.fields import UUID_BYTES, Array, Blob, Kind, Scalar, Text, wire_fields
+from aioproducer.protocol.requests import REQUESTS
 from aioproducer.protocol.schema import Message
-from aioproducer.protocol.versions import REQUESTS
+from aioproducer.protocol.structs import Struct
 
 CLASSES: tuple[type[Message], ...] = tuple(
     message for request in REQUESTS.values() for message in (request, request.response)

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from aioproducer.protocol.requests import REQUESTS
 from aioproducer.protocol.schema import api_name
-from aioproducer.protocol.versions import REQUESTS
 from tests.protocol.judge import Case, kio_bytes, ours
 
 CASES = [

@@ -149,7 +149,7 @@ def test_a_tagged_field_of_another_size_than_announced(size: int) -> None:
 def test_nulls_where_none_may_be() -> None:
     with pytest.raises(ProtocolError, match="name has the length -1"):
         ProduceRequest.decode(bytes.fromhex("ffff ffff 00000000 00000001 ffff 00000000"), 3)
-    with pytest.raises(ProtocolError, match="topic_data has the length -1"):
+    with pytest.raises(ProtocolError, match="topic_data is null"):
         ProduceRequest.decode(bytes.fromhex("00 ffff 00000000 00 00"), 9)
     with pytest.raises(ProtocolError, match="transactional_id has the length -2"):
         ProduceRequest.decode(bytes.fromhex("fffe ffff 00000000 00000000"), 3)

@@ -1,20 +1,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Annotated
 
 import pytest
 
 from aioproducer.protocol.fields import (
+    BLOB,
     INT32,
+    TEXT,
     Array,
-    Blob,
     Int32,
     Records,
     String,
-    Struct,
-    Text,
     between,
     nullable_since,
     since,
@@ -22,14 +20,13 @@ from aioproducer.protocol.fields import (
     until,
     wire_fields,
 )
+from aioproducer.protocol.structs import Struct
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Leader(Struct):
     leader_id: Int32 = -1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Example(Struct):
     always: Int32 = 0
     name: Annotated[String | None, between(2, 4), nullable_since(3)] = ""
@@ -50,8 +47,8 @@ def test_the_declaration_is_read_in_order() -> None:
     ]
     assert [field.kind for field in wire_fields(Example)] == [
         INT32,
-        Text(),
-        Blob(),
+        TEXT,
+        BLOB,
         Array(INT32),
         Array(Leader),
         Leader,
@@ -90,7 +87,6 @@ def test_nullable_fields() -> None:
 
 
 def test_a_type_without_a_form_on_the_wire() -> None:
-    @dataclass(frozen=True, slots=True, kw_only=True)
     class Wrong(Struct):
         share: float = 0.0
 

@@ -11,13 +11,7 @@ from kio.schema.request_header.v2.header import RequestHeader as HeaderV2
 from kio.serial import entity_writer
 
 from aioproducer.errors import ProtocolError
-from aioproducer.protocol.headers import (
-    RequestHeader,
-    decode_request_header,
-    decode_response_header,
-    encode_request,
-    encode_response,
-)
+from aioproducer.protocol.headers import decode_response_header, encode_request
 from aioproducer.protocol.messages.api_versions import ApiVersionsRequest, ApiVersionsResponse
 from aioproducer.protocol.messages.produce import (
     PartitionProduceData,
@@ -25,6 +19,7 @@ from aioproducer.protocol.messages.produce import (
     ProduceResponse,
     TopicProduceData,
 )
+from aioproducer.protocol.serving import RequestHeader, decode_request_header, encode_response
 
 PARTITION = PartitionProduceData(index=1, records=[b"head", b"tail"])
 REQUEST = ProduceRequest(acks=1, topic_data=[TopicProduceData(name="t", partition_data=[PARTITION])])

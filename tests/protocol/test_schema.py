@@ -13,8 +13,8 @@ from aioproducer.protocol.messages.produce import (
     TopicProduceData,
 )
 from aioproducer.protocol.primitives import RecordsLike
+from aioproducer.protocol.requests import REQUESTS
 from aioproducer.protocol.schema import Message, Request, api_name
-from aioproducer.protocol.versions import REQUESTS
 
 
 def produce(name: str = "t", index: int = 0, records: RecordsLike | None = b"") -> ProduceRequest:
@@ -115,14 +115,12 @@ def test_messages_are_values() -> None:
     assert produce() == produce()
     assert hash(ProduceResponse()) == hash(ProduceResponse())
     with pytest.raises(AttributeError):
-        produce().acks = 1  # type: ignore[misc]
-    with pytest.raises((AttributeError, TypeError)):
         produce().ack = 1  # type: ignore[attr-defined]
 
 
 def test_preparing_changes_nothing_but_the_time_of_compiling() -> None:
-    ProduceRequest.prepare(8, encode=True, decode=True)
-    ProduceRequest.prepare(8, encode=True, decode=True)
+    for _ in range(2):
+        ProduceRequest.prepare(8, encode=True, decode=True, decode_in_steps=True)
     assert ProduceRequest.decode(b"".join(produce(records=b"x").encode(8)), 8).topic_data[0].name == "t"
     with pytest.raises(ValueError, match="no version 99"):
         ProduceRequest.prepare(99, encode=True)

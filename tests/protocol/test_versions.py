@@ -7,7 +7,9 @@ from aioproducer.protocol.messages.api_versions import ApiVersion, ApiVersionsRe
 from aioproducer.protocol.messages.init_producer_id import InitProducerIdRequest
 from aioproducer.protocol.messages.metadata import MetadataRequest
 from aioproducer.protocol.messages.produce import ProduceRequest
-from aioproducer.protocol.versions import REQUESTS, BrokerVersions, api_name_of
+from aioproducer.protocol.requests import REQUESTS
+from aioproducer.protocol.schema import api_name
+from aioproducer.protocol.versions import BrokerVersions, api_name_of
 
 
 def broker(**ranges: tuple[int, int]) -> BrokerVersions:
@@ -77,4 +79,4 @@ def test_names_of_apis() -> None:
         "InitProducerId",
     ]
     assert api_name_of(42) == "API 42"
-    assert all(REQUESTS[key].api_key == key for key in REQUESTS)
+    assert {key: api_name_of(key) for key in REQUESTS} == {key: api_name(REQUESTS[key]) for key in REQUESTS}

@@ -16,7 +16,6 @@ from typing import Self, TypeAlias
 
 from aioproducer.models import Node
 from aioproducer.network.stream import Stream
-from aioproducer.protocol.headers import RequestHeader, decode_request_header, encode_response
 from aioproducer.protocol.messages.api_versions import ApiVersion, ApiVersionsRequest, ApiVersionsResponse
 from aioproducer.protocol.messages.metadata import (
     MetadataRequest,
@@ -25,8 +24,9 @@ from aioproducer.protocol.messages.metadata import (
     MetadataResponsePartition,
     MetadataResponseTopic,
 )
+from aioproducer.protocol.requests import REQUESTS
 from aioproducer.protocol.schema import Request, Response
-from aioproducer.protocol.versions import REQUESTS
+from aioproducer.protocol.serving import RequestHeader, decode_request_header, encode_response
 
 
 class Close:

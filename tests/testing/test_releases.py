@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from aioproducer.protocol.versions import REQUESTS
+from aioproducer.protocol.requests import REQUESTS
 from aioproducer.testing.releases import (
     API_VERSIONS,
     INIT_PRODUCER_ID,

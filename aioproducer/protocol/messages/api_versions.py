@@ -9,44 +9,39 @@ and some write anything behind the code: read the code with `first_error_code` b
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 from aioproducer.errors import ProtocolError
-from aioproducer.protocol.fields import Boolean, Int16, Int32, Int64, String, Struct, since, tagged
+from aioproducer.protocol.fields import Boolean, Int16, Int32, Int64, String, since, tagged
 from aioproducer.protocol.schema import Api, Request, Response
+from aioproducer.protocol.structs import Struct
 
 
 class ApiVersions(Api):
-    __slots__ = ()
     api_key: ClassVar[int] = 18
     min_version: ClassVar[int] = 0
     max_version: ClassVar[int] = 4
     flexible_from: ClassVar[int | None] = 3
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ApiVersion(Struct):
     api_key: Int16 = 0
     min_version: Int16 = 0
     max_version: Int16 = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class SupportedFeatureKey(Struct):
     name: String = ""
     min_version: Int16 = 0
     max_version: Int16 = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class FinalizedFeatureKey(Struct):
     name: String = ""
     max_version_level: Int16 = 0
     min_version_level: Int16 = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ApiVersionsResponse(ApiVersions, Response):
     error_code: Int16 = 0
     api_keys: Sequence[ApiVersion] = ()
@@ -57,7 +52,6 @@ class ApiVersionsResponse(ApiVersions, Response):
     zk_migration_ready: Annotated[Boolean, since(3, ignorable=True), tagged(3)] = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ApiVersionsRequest(ApiVersions, Request):
     response: ClassVar[type[Response]] = ApiVersionsResponse
 

@@ -9,35 +9,31 @@ given.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
-from aioproducer.protocol.fields import Boolean, Int8, Int16, Int32, String, Struct, Uuid, since, tagged
+from aioproducer.protocol.fields import Boolean, Int8, Int16, Int32, String, Uuid, since, tagged
 from aioproducer.protocol.primitives import ZERO_UUID
 from aioproducer.protocol.schema import Api, Request, Response
+from aioproducer.protocol.structs import Struct
 
 
 class CreateTopics(Api):
-    __slots__ = ()
     api_key: ClassVar[int] = 19
     min_version: ClassVar[int] = 2
     max_version: ClassVar[int] = 7
     flexible_from: ClassVar[int | None] = 5
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class CreatableReplicaAssignment(Struct):
     partition_index: Int32 = 0
     broker_ids: Sequence[Int32] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class CreatableTopicConfig(Struct):
     name: String = ""
     value: String | None = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class CreatableTopic(Struct):
     name: String = ""
     num_partitions: Int32 = 0
@@ -46,7 +42,6 @@ class CreatableTopic(Struct):
     configs: Sequence[CreatableTopicConfig] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class CreatableTopicConfigs(Struct):
     name: String = ""
     value: String | None = ""
@@ -55,7 +50,6 @@ class CreatableTopicConfigs(Struct):
     is_sensitive: Boolean = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class CreatableTopicResult(Struct):
     name: String = ""
     topic_id: Annotated[Uuid, since(7, ignorable=True)] = ZERO_UUID
@@ -67,13 +61,11 @@ class CreatableTopicResult(Struct):
     configs: Annotated[Sequence[CreatableTopicConfigs] | None, since(5, ignorable=True)] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class CreateTopicsResponse(CreateTopics, Response):
     throttle_time_ms: Int32 = 0
     topics: Sequence[CreatableTopicResult] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class CreateTopicsRequest(CreateTopics, Request):
     response: ClassVar[type[Response]] = CreateTopicsResponse
 

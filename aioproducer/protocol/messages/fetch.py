@@ -8,41 +8,26 @@ leaders - 17 directory ids - 18 high watermarks of followers.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
-from aioproducer.protocol.fields import (
-    Int8,
-    Int16,
-    Int32,
-    Int64,
-    Records,
-    String,
-    Struct,
-    Uuid,
-    since,
-    tagged,
-    until,
-)
+from aioproducer.protocol.fields import Int8, Int16, Int32, Int64, Records, String, Uuid, since, tagged, until
 from aioproducer.protocol.primitives import ZERO_UUID
 from aioproducer.protocol.schema import Api, Request, Response
+from aioproducer.protocol.structs import Struct
 
 
 class Fetch(Api):
-    __slots__ = ()
     api_key: ClassVar[int] = 1
     min_version: ClassVar[int] = 4
     max_version: ClassVar[int] = 18
     flexible_from: ClassVar[int | None] = 12
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ReplicaState(Struct):
     replica_id: Int32 = -1
     replica_epoch: Int64 = -1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class FetchPartition(Struct):
     partition: Int32 = 0
     current_leader_epoch: Annotated[Int32, since(9, ignorable=True)] = -1
@@ -54,45 +39,38 @@ class FetchPartition(Struct):
     high_watermark: Annotated[Int64, since(18, ignorable=True), tagged(1)] = 2**63 - 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class FetchTopic(Struct):
     topic: Annotated[String, until(12, ignorable=True)] = ""
     topic_id: Annotated[Uuid, since(13, ignorable=True)] = ZERO_UUID
     partitions: Sequence[FetchPartition] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ForgottenTopic(Struct):
     topic: Annotated[String, until(12, ignorable=True)] = ""
     topic_id: Annotated[Uuid, since(13, ignorable=True)] = ZERO_UUID
     partitions: Sequence[Int32] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class EpochEndOffset(Struct):
     epoch: Int32 = -1
     end_offset: Int64 = -1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class LeaderIdAndEpoch(Struct):
     leader_id: Int32 = -1
     leader_epoch: Int32 = -1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class SnapshotId(Struct):
     end_offset: Int64 = -1
     epoch: Int32 = -1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class AbortedTransaction(Struct):
     producer_id: Int64 = 0
     first_offset: Int64 = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class PartitionData(Struct):
     partition_index: Int32 = 0
     error_code: Int16 = 0
@@ -107,14 +85,12 @@ class PartitionData(Struct):
     records: Records | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class FetchableTopicResponse(Struct):
     topic: Annotated[String, until(12, ignorable=True)] = ""
     topic_id: Annotated[Uuid, since(13, ignorable=True)] = ZERO_UUID
     partitions: Sequence[PartitionData] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class NodeEndpoint(Struct):
     node_id: Int32 = 0
     host: String = ""
@@ -122,7 +98,6 @@ class NodeEndpoint(Struct):
     rack: String | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class FetchResponse(Fetch, Response):
     throttle_time_ms: Int32 = 0
     error_code: Annotated[Int16, since(7, ignorable=True)] = 0
@@ -131,7 +106,6 @@ class FetchResponse(Fetch, Response):
     node_endpoints: Annotated[Sequence[NodeEndpoint], since(16), tagged(0)] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class FetchRequest(Fetch, Request):
     response: ClassVar[type[Response]] = FetchResponse
 

@@ -9,22 +9,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
-from aioproducer.protocol.fields import Int8, Int16, Int32, String, Struct, between, since, until
+from aioproducer.protocol.fields import Int8, Int16, Int32, String, between, since, until
 from aioproducer.protocol.schema import Api, Request, Response
+from aioproducer.protocol.structs import Struct
 
 
 class FindCoordinator(Api):
-    __slots__ = ()
     api_key: ClassVar[int] = 10
     min_version: ClassVar[int] = 0
     max_version: ClassVar[int] = 6
     flexible_from: ClassVar[int | None] = 3
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Coordinator(Struct):
     key: String = ""
     node_id: Int32 = 0
@@ -34,7 +32,6 @@ class Coordinator(Struct):
     error_message: String | None = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class FindCoordinatorResponse(FindCoordinator, Response):
     throttle_time_ms: Annotated[Int32, since(1, ignorable=True)] = 0
     error_code: Annotated[Int16, until(3)] = 0
@@ -45,7 +42,6 @@ class FindCoordinatorResponse(FindCoordinator, Response):
     coordinators: Annotated[Sequence[Coordinator], since(4)] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class FindCoordinatorRequest(FindCoordinator, Request):
     response: ClassVar[type[Response]] = FindCoordinatorResponse
 

@@ -9,7 +9,6 @@ empty string, which brokers refuse.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 from aioproducer.protocol.fields import Int16, Int32, Int64, String, since
@@ -17,14 +16,12 @@ from aioproducer.protocol.schema import Api, Request, Response
 
 
 class InitProducerId(Api):
-    __slots__ = ()
     api_key: ClassVar[int] = 22
     min_version: ClassVar[int] = 0
     max_version: ClassVar[int] = 5
     flexible_from: ClassVar[int | None] = 2
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class InitProducerIdResponse(InitProducerId, Response):
     throttle_time_ms: Int32 = 0
     error_code: Int16 = 0
@@ -32,7 +29,6 @@ class InitProducerIdResponse(InitProducerId, Response):
     producer_epoch: Int16 = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class InitProducerIdRequest(InitProducerId, Request):
     response: ClassVar[type[Response]] = InitProducerIdResponse
 

@@ -8,35 +8,31 @@ The timestamps -1 and -2 ask for the end and for the start; what -3 and below me
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
-from aioproducer.protocol.fields import Int8, Int16, Int32, Int64, String, Struct, since
+from aioproducer.protocol.fields import Int8, Int16, Int32, Int64, String, since
 from aioproducer.protocol.schema import Api, Request, Response
+from aioproducer.protocol.structs import Struct
 
 
 class ListOffsets(Api):
-    __slots__ = ()
     api_key: ClassVar[int] = 2
     min_version: ClassVar[int] = 1
     max_version: ClassVar[int] = 11
     flexible_from: ClassVar[int | None] = 6
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ListOffsetsPartition(Struct):
     partition_index: Int32 = 0
     current_leader_epoch: Annotated[Int32, since(4, ignorable=True)] = -1
     timestamp: Int64 = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ListOffsetsTopic(Struct):
     name: String = ""
     partitions: Sequence[ListOffsetsPartition] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ListOffsetsPartitionResponse(Struct):
     partition_index: Int32 = 0
     error_code: Int16 = 0
@@ -45,19 +41,16 @@ class ListOffsetsPartitionResponse(Struct):
     leader_epoch: Annotated[Int32, since(4)] = -1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ListOffsetsTopicResponse(Struct):
     name: String = ""
     partitions: Sequence[ListOffsetsPartitionResponse] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ListOffsetsResponse(ListOffsets, Response):
     throttle_time_ms: Annotated[Int32, since(2, ignorable=True)] = 0
     topics: Sequence[ListOffsetsTopicResponse] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ListOffsetsRequest(ListOffsets, Request):
     response: ClassVar[type[Response]] = ListOffsetsResponse
 

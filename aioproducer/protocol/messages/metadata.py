@@ -9,42 +9,29 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
-from aioproducer.protocol.fields import (
-    Boolean,
-    Int16,
-    Int32,
-    String,
-    Struct,
-    Uuid,
-    between,
-    nullable_since,
-    since,
-)
+from aioproducer.protocol.fields import Boolean, Int16, Int32, String, Uuid, between, nullable_since, since
 from aioproducer.protocol.primitives import ZERO_UUID
 from aioproducer.protocol.schema import Api, Request, Response
+from aioproducer.protocol.structs import Struct
 
 NO_AUTHORIZED_OPERATIONS = -(2**31)
 """What stands for authorized operations that were not asked for."""
 
 
 class Metadata(Api):
-    __slots__ = ()
     api_key: ClassVar[int] = 3
     min_version: ClassVar[int] = 1
     max_version: ClassVar[int] = 13
     flexible_from: ClassVar[int | None] = 9
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class MetadataRequestTopic(Struct):
     topic_id: Annotated[Uuid, since(10, ignorable=True)] = ZERO_UUID
     name: Annotated[String | None, nullable_since(10)] = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class MetadataResponseBroker(Struct):
     node_id: Int32 = 0
     host: String = ""
@@ -52,7 +39,6 @@ class MetadataResponseBroker(Struct):
     rack: String | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class MetadataResponsePartition(Struct):
     error_code: Int16 = 0
     partition_index: Int32 = 0
@@ -63,7 +49,6 @@ class MetadataResponsePartition(Struct):
     offline_replicas: Annotated[Sequence[Int32], since(5, ignorable=True)] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class MetadataResponseTopic(Struct):
     error_code: Int16 = 0
     name: Annotated[String | None, nullable_since(12)] = ""
@@ -73,7 +58,6 @@ class MetadataResponseTopic(Struct):
     topic_authorized_operations: Annotated[Int32, since(8)] = NO_AUTHORIZED_OPERATIONS
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class MetadataResponse(Metadata, Response):
     throttle_time_ms: Annotated[Int32, since(3, ignorable=True)] = 0
     brokers: Sequence[MetadataResponseBroker] = ()
@@ -84,7 +68,6 @@ class MetadataResponse(Metadata, Response):
     error_code: Annotated[Int16, since(13, ignorable=True)] = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class MetadataRequest(Metadata, Request):
     response: ClassVar[type[Response]] = MetadataResponse
 

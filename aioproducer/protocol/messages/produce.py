@@ -10,48 +10,42 @@ broker sends no response.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
-from aioproducer.protocol.fields import Int16, Int32, Int64, Records, String, Struct, Uuid, since, tagged, until
+from aioproducer.protocol.fields import Int16, Int32, Int64, Records, String, Uuid, since, tagged, until
 from aioproducer.protocol.primitives import ZERO_UUID
 from aioproducer.protocol.schema import Api, Request, Response
+from aioproducer.protocol.structs import Struct
 
 
 class Produce(Api):
-    __slots__ = ()
     api_key: ClassVar[int] = 0
     min_version: ClassVar[int] = 3
     max_version: ClassVar[int] = 13
     flexible_from: ClassVar[int | None] = 9
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class PartitionProduceData(Struct):
     index: Int32 = 0
     records: Records | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class TopicProduceData(Struct):
     name: Annotated[String, until(12, ignorable=True)] = ""
     topic_id: Annotated[Uuid, since(13, ignorable=True)] = ZERO_UUID
     partition_data: Sequence[PartitionProduceData] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class BatchIndexAndErrorMessage(Struct):
     batch_index: Int32 = 0
     batch_index_error_message: String | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class LeaderIdAndEpoch(Struct):
     leader_id: Int32 = -1
     leader_epoch: Int32 = -1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class PartitionProduceResponse(Struct):
     index: Int32 = 0
     error_code: Int16 = 0
@@ -63,14 +57,12 @@ class PartitionProduceResponse(Struct):
     current_leader: Annotated[LeaderIdAndEpoch, since(10), tagged(0)] = LeaderIdAndEpoch()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class TopicProduceResponse(Struct):
     name: Annotated[String, until(12, ignorable=True)] = ""
     topic_id: Annotated[Uuid, since(13, ignorable=True)] = ZERO_UUID
     partition_responses: Sequence[PartitionProduceResponse] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class NodeEndpoint(Struct):
     node_id: Int32 = 0
     host: String = ""
@@ -78,14 +70,12 @@ class NodeEndpoint(Struct):
     rack: String | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ProduceResponse(Produce, Response):
     responses: Sequence[TopicProduceResponse] = ()
     throttle_time_ms: Int32 = 0
     node_endpoints: Annotated[Sequence[NodeEndpoint], since(10), tagged(0)] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ProduceRequest(Produce, Request):
     response: ClassVar[type[Response]] = ProduceResponse
 

@@ -13,7 +13,7 @@ Versions 3 to 13. Rules:
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from aioproducer.protocol.messages.produce import (
     BatchIndexAndErrorMessage,
@@ -26,6 +26,7 @@ from aioproducer.protocol.messages.produce import (
     TopicProduceData,
     TopicProduceResponse,
 )
+from aioproducer.protocol.structs import replaced
 from aioproducer.testing.codes import Code, RefusedError
 from aioproducer.testing.faults import Subject
 from aioproducer.testing.handlers.base import Call, Instruction, Outcome, Wait, handler
@@ -232,7 +233,7 @@ def _with_leader(result: _Result, call: Call, leaders: set[int]) -> PartitionPro
     if partition.leader != NO_LEADER:
         leaders.add(partition.leader)
     leader = LeaderIdAndEpoch(leader_id=partition.leader, leader_epoch=partition.leader_epoch)
-    return replace(answer, current_leader=leader)
+    return replaced(answer, current_leader=leader)
 
 
 def subjects(request: ProduceRequest, state: ClusterState) -> list[Subject]:

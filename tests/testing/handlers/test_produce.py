@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import uuid
 
 import pytest
@@ -13,6 +12,7 @@ from aioproducer.protocol.messages.produce import (
     ProduceResponse,
     TopicProduceData,
 )
+from aioproducer.protocol.structs import replaced
 from aioproducer.testing import Code, EmbeddedCluster
 from tests.testing.conftest import Connect
 from tests.testing.wire import NOW_MS, RawClient, batch, only, produce, record
@@ -230,8 +230,6 @@ async def test_requests_keep_their_order_on_a_connection(cluster: EmbeddedCluste
 
 async def test_records_of_null_are_refused(client: RawClient) -> None:
     request = produce(("t", 0, b""))
-    rows = (dataclasses.replace(request.topic_data[0].partition_data[0], records=None),)
-    request = dataclasses.replace(
-        request, topic_data=(dataclasses.replace(request.topic_data[0], partition_data=rows),)
-    )
+    rows = (replaced(request.topic_data[0].partition_data[0], records=None),)
+    request = replaced(request, topic_data=(replaced(request.topic_data[0], partition_data=rows),))
     assert only(await client.ask(request, ProduceResponse, 9)).error_code == Code.INVALID_RECORD
