@@ -13,8 +13,6 @@ from functools import partial
 from random import Random
 from uuid import UUID
 
-import anyio
-
 from aioproducer.background import Background
 from aioproducer.batching.accumulator import Accumulator
 from aioproducer.batching.batch import Batch
@@ -40,6 +38,7 @@ from aioproducer.sending.produce import Answers
 from aioproducer.sending.sender import Sender, SenderOptions
 from aioproducer.sending.sequences import Sequencer
 from aioproducer.sending.settlement import Settlement
+from aioproducer.sending.threads import compressing_threads
 from aioproducer.snapshot import snapshot
 from aioproducer.telemetry.counters import Counters
 from aioproducer.telemetry.events import EventKind, ProducerEvent
@@ -48,9 +47,6 @@ from aioproducer.telemetry.observer import Observer
 from aioproducer.waiting import Countdown
 
 logger = logging.getLogger("aioproducer")
-
-# Compressing lets go of the interpreter's lock, so more than one is of use; more than a few would take the cores away.
-_COMPRESSING_THREADS = 4
 
 
 class Runtime:
@@ -85,7 +81,7 @@ class Runtime:
         self._background = Background(loop, config.client_id, on_death=self._died)
         self._alarm = Alarm(loop)
         self._codec = _codec(config)
-        self._threads = anyio.CapacityLimiter(_COMPRESSING_THREADS)
+        self._threads = compressing_threads(self._codec)
         retry_backoff = ExponentialBackoff(config.retry_backoff_ms, config.retry_backoff_max_ms)
 
         def backoff(attempts: int) -> float:

@@ -17,7 +17,8 @@ CanonicalName: TypeAlias = Callable[[str], Awaitable[str]]
 def is_ip_address(host: str) -> bool:
     """Whether `host` is an IPv4 or IPv6 address, with or without a scope."""
     try:
-        socket.getaddrinfo(host, None, flags=socket.AI_NUMERICHOST)
+        # As bytes, for a str imports the codec of international names: 1.3 ms of the first acknowledgement.
+        socket.getaddrinfo(host.encode(), None, flags=socket.AI_NUMERICHOST)
     except (OSError, ValueError):
         return False
     return True

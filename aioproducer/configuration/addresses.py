@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from ipaddress import AddressValueError, IPv6Address
 from typing import NamedTuple
 
 # What Java's client takes for a host name or an IPv4 address; underscores are common in names of containers.
@@ -33,6 +32,8 @@ def parse_address(text: str) -> Address:
     if not (port_text.isascii() and port_text.isdigit() and 0 < int(port_text[:6]) <= 65535):
         raise ValueError(f"{text!r} has the port {port_text!r}; a port is a number from 1 to 65535")
     if host.startswith("[") and host.endswith("]"):
+        from ipaddress import AddressValueError, IPv6Address  # 1.3 ms, which others are spared
+
         host = host[1:-1]
         try:
             IPv6Address(host)

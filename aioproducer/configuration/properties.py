@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from os import PathLike
-from pathlib import Path
 
 from aioproducer.errors import ConfigurationError
 
@@ -25,7 +24,8 @@ _ESCAPE = re.compile(r"\\(?:u([0-9A-Fa-f]{4})|(.?))", re.DOTALL)
 def read_properties(path: str | PathLike[str]) -> dict[str, str]:
     """The keys and values of a file, which is ISO 8859-1 as Java has it. Raises ConfigurationError."""
     try:
-        text = Path(path).read_bytes().decode("latin-1")
+        with open(path, "rb") as file:
+            text = file.read().decode("latin-1")
     except OSError as error:
         raise ConfigurationError(
             [f"properties file {str(path)!r} can not be read: {error.strerror or error}"]

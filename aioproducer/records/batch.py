@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from struct import Struct
 
-from crc32c import crc32c
+from aioproducer.records.checksum import crc32c
 
 HEADER_SIZE = 61
 """Bytes in front of the records."""
@@ -53,4 +53,4 @@ def encode_header(
         base_sequence,
         count,
     )
-    return _HEAD.pack(0, _AFTER_LENGTH + len(records), -1, MAGIC, crc32c(records, crc32c(checked))) + checked
+    return _HEAD.pack(0, _AFTER_LENGTH + len(records), -1, MAGIC, crc32c(records, crc32c(checked, 0))) + checked

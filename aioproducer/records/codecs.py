@@ -4,6 +4,8 @@ A codec takes the records of one batch and gives their compressed form, framed a
 its own form apart again; it is no reader for a stranger's bytes. When to compress, and in which thread, is the
 caller's; `inline_limit` says from which size on a thread is worth it. Codecs hold no state between calls: one object
 may be used by several threads at once.
+
+A package is imported where a codec that needs it is made: lz4 and zstandard take 2 ms, and most producers need neither.
 """
 
 from __future__ import annotations
@@ -11,20 +13,15 @@ from __future__ import annotations
 import sys
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from struct import Struct
 from threading import local
 from typing import NamedTuple, Protocol, TypeAlias
 
-import lz4.frame
-import zstandard
-
 from aioproducer.errors import ConfigurationError
 
 
-@dataclass(frozen=True, slots=True)
-class Codec:
+class Codec(NamedTuple):
     """One codec at one level."""
 
     name: str
@@ -131,43 +128,42 @@ def _decompress_snappy(decompress_raw: _Snappy, data: bytes) -> bytes:
 
 
 def _lz4(level: int) -> Codec:
+    from lz4 import frame
+
     # In Java 9, its default, is the fast compressor, and every other level the high-compression one, whose lowest
     # and highest levels are 3 and 12 here.
     own_level = 0 if level == 9 else min(max(level, 3), 12)
-    return Codec("lz4", 3, _limit(_LZ4_LIMITS, own_level), partial(_compress_lz4, own_level), _decompress_lz4)
-
-
-def _compress_lz4(level: int, data: bytes) -> bytes:
-    compressed: bytes = lz4.frame.compress(
-        data,
-        compression_level=level,
-        block_size=lz4.frame.BLOCKSIZE_MAX64KB,
+    compress = partial(
+        frame.compress,
+        compression_level=own_level,
+        block_size=frame.BLOCKSIZE_MAX64KB,
         block_linked=False,
         content_checksum=False,
         block_checksum=False,
         store_size=False,
     )
-    return compressed
-
-
-def _decompress_lz4(data: bytes) -> bytes:
-    decompressed: bytes = lz4.frame.decompress(data)
-    return decompressed
+    return Codec("lz4", 3, _limit(_LZ4_LIMITS, own_level), compress, frame.decompress)
 
 
 def _zstd(level: int) -> Codec:
-    return Codec("zstd", 4, _limit(_ZSTD_LIMITS, level), _Zstd(level), _decompress_zstd)
+    import zstandard
+
+    def decompress(data: bytes) -> bytes:
+        return zstandard.ZstdDecompressor().decompress(data)
+
+    make = partial(zstandard.ZstdCompressor, level=level, write_checksum=False)
+    return Codec("zstd", 4, _limit(_ZSTD_LIMITS, level), _Zstd(make), decompress)
 
 
-def _decompress_zstd(data: bytes) -> bytes:
-    return zstandard.ZstdDecompressor().decompress(data)
+class _Compressor(Protocol):
+    def compress(self, data: bytes, /) -> bytes: ...
 
 
 class _Zstd(local):
     """A compressor per thread, since one must not be used by two at once; made anew, it costs 10 us more per batch."""
 
-    def __init__(self, level: int) -> None:
-        self._compressor = zstandard.ZstdCompressor(level=level, write_checksum=False)
+    def __init__(self, make: Callable[[], _Compressor]) -> None:
+        self._compressor = make()
 
     def __call__(self, data: bytes) -> bytes:
         return self._compressor.compress(data)

@@ -11,12 +11,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 from uuid import UUID
-
-import anyio
-import anyio.to_thread
 
 from aioproducer.batching.accumulator import MOST_BATCHES, Accumulator
 from aioproducer.batching.batch import Batch, State
@@ -31,22 +28,20 @@ from aioproducer.records.codecs import Codec
 from aioproducer.sending.alarm import Alarm
 from aioproducer.sending.produce import Answers, TopicIds, build_request, pick_version, read_response, topic_ids
 from aioproducer.sending.settlement import Settlement
+from aioproducer.sending.threads import Threads
 from aioproducer.telemetry.counters import Counters
 from aioproducer.telemetry.events import EventKind, OnEvent, ProducerEvent
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SenderOptions:
-    """Sizes in bytes, times in seconds. threads: how many may compress at once. Its own, for a service may have filled
-    the usual one with calls that wait for this producer.
-    """
+class SenderOptions(NamedTuple):
+    """Sizes in bytes, times in seconds. threads: where to compress what takes long; None: nothing is compressed."""
 
     acks: Acks
     codec: Codec
     max_in_flight: int
     max_request_size: int
     request_timeout: float
-    threads: anyio.CapacityLimiter
+    threads: Threads | None
 
 
 class Sender:
@@ -213,15 +208,15 @@ class Sender:
 
     async def _encode(self, batches: Sequence[Batch]) -> None:
         """Bring the records of batches that are sent for the first time into the form they have on the wire."""
-        codec = self._options.codec
+        codec, threads = self._options.codec, self._options.threads
         sections = [batch.builder.build() for batch in batches]
-        if not codec.id:
+        if threads is None:
             for batch, section in zip(batches, sections, strict=True):
                 batch.load(section, 0)
             return
         # It is the sum that would keep the loop, and one visit to the thread is enough for all.
         if sum(map(len, sections)) > codec.inline_limit:
-            compressed = await anyio.to_thread.run_sync(_compress, codec, sections, limiter=self._options.threads)
+            compressed = await threads.run(_compress, codec, sections)
         else:
             compressed = _compress(codec, sections)
         for batch, section, smaller in zip(batches, sections, compressed, strict=True):

@@ -20,7 +20,15 @@ from tests.support.virtual_time import Background, virtual_time
 
 @pytest.mark.parametrize(
     ("host", "is_one"),
-    [("127.0.0.1", True), ("::1", True), ("localhost", False), ("a..b", False), ("x" * 70, False), ("", False)],
+    [
+        ("127.0.0.1", True),
+        ("::1", True),
+        ("localhost", False),
+        ("a..b", False),
+        ("x" * 70, False),
+        ("", False),
+        ("bücher", False),
+    ],
 )
 def test_what_is_an_address(host: str, is_one: bool) -> None:
     assert is_ip_address(host) is is_one

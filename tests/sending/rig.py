@@ -7,8 +7,6 @@ from collections.abc import Callable
 from typing import cast
 from uuid import UUID
 
-import anyio
-
 from aioproducer.batching.batch import Batch, State
 from aioproducer.batching.node_queue import NodeQueue
 from aioproducer.batching.partition_queue import PartitionQueue
@@ -27,6 +25,7 @@ from aioproducer.protocol.schema import Request
 from aioproducer.protocol.versions import BrokerVersions
 from aioproducer.records.codecs import Codec, codec
 from aioproducer.sending.sender import Sender, SenderOptions
+from aioproducer.sending.threads import compressing_threads
 from tests.sending.bench import Bench
 from tests.support.virtual_time import Background
 
@@ -157,7 +156,7 @@ class Rig:
             max_in_flight=max_in_flight,
             max_request_size=max_request_size,
             request_timeout=30.0,
-            threads=anyio.CapacityLimiter(1),
+            threads=compressing_threads(codec),
         )
         self.sender = Sender(
             self.node,
