@@ -8,8 +8,7 @@ comes from the metadata.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from uuid import UUID
 
 from aioproducer.batching.accumulator import Accumulator
@@ -27,8 +26,7 @@ if TYPE_CHECKING:
 _PARTITIONS_PER_CHOICE = 64
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Placement:
+class Placement(NamedTuple):
     """The options that say where records go. `random` returns any int from 0 up, evenly distributed; a broker
     that did not take what was ready for longer than `patience` seconds, if that is not 0, gets no records without
     a key.
@@ -42,8 +40,7 @@ class Placement:
     random: Callable[[], int]
 
 
-@dataclass(frozen=True, slots=True)
-class Layout:
+class Layout(NamedTuple):
     """What the metadata tells of a topic: the leaders of its partitions, -1 for none; its id, all zeros where the
     brokers are too old to tell; and which partitions are `near`, for their leader is in the producer's own rack.
     """

@@ -13,7 +13,6 @@ When to ask, and for what, is `metadata`.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import replace
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -62,11 +61,11 @@ def merge(view: ClusterView, answer: Answer, *, asked: Collection[str]) -> Work[
         known = merged.get(name)
         new = answer.topics.get(name) or TopicView(name, error_code=UNKNOWN_TOPIC_OR_PARTITION)
         if answer.version < _EPOCHS_SINCE:
-            new = replace(new, partitions=new.partitions.without_epochs())
+            new = new._replace(partitions=new.partitions.without_epochs())
         elif known is not None and known is not new and not moved and _is_same(known, new):
-            new = replace(new, partitions=_newest(new.partitions, known.partitions, brokers, view.brokers))
+            new = new._replace(partitions=_newest(new.partitions, known.partitions, brokers, view.brokers))
         if not brokers.keys() >= set(new.partitions.leaders):
-            new = replace(new, partitions=new.partitions.led_by(brokers))
+            new = new._replace(partitions=new.partitions.led_by(brokers))
         if new.error_code or NO_LEADER in new.partitions.leaders:
             unsettled.add(name)
         if new != known:
@@ -96,7 +95,7 @@ def with_leader(
     elif leader_id not in brokers:
         return None
     partitions = known.partitions.with_leader(partition, leader_id, leader_epoch)
-    topics = {**view.topics, topic: replace(known, partitions=partitions)}
+    topics = {**view.topics, topic: known._replace(partitions=partitions)}
     return ClusterView(brokers, MappingProxyType(topics), view.cluster_id)
 
 

@@ -16,8 +16,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
 from random import Random
+from typing import NamedTuple
 
 from aioproducer.cluster.backoff import ExponentialBackoff
 from aioproducer.cluster.connector import Connector
@@ -36,8 +36,7 @@ _ADVERTISED = (
 _SHORTEST_PAUSE = 0.01  # also where reconnect_backoff_ms is 0: a dead broker is not to be dialled in a busy loop
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LinkPolicy:
+class LinkPolicy(NamedTuple):
     """Pauses between attempts, the time for each, and after how many idle seconds to disconnect (None: never)."""
 
     reconnect: ExponentialBackoff

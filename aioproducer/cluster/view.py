@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Collection, Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import NamedTuple, TypeAlias, overload
 from uuid import UUID
 
@@ -121,8 +121,7 @@ def _column(numbers: Iterable[int]) -> Sequence[int]:
 NO_PARTITIONS = PartitionTable()
 
 
-@dataclass(frozen=True, slots=True)
-class TopicView:
+class TopicView(NamedTuple):
     """One topic that was asked for. There are no `partitions` while `error_code` is not 0.
 
     topic_id: the zero UUID where the brokers are too old to tell it.
@@ -134,12 +133,11 @@ class TopicView:
     error_code: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class ClusterView:
+class ClusterView(NamedTuple):
     """The brokers by id and the topics by name; one that is not in `topics` was not asked for, or not answered yet."""
 
-    brokers: Mapping[int, Node] = field(default_factory=dict)
-    topics: Mapping[str, TopicView] = field(default_factory=dict)
+    brokers: Mapping[int, Node] = MappingProxyType({})
+    topics: Mapping[str, TopicView] = MappingProxyType({})
     cluster_id: str | None = None
 
     def leader(self, topic: str, partition: int) -> Node | None:

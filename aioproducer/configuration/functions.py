@@ -11,11 +11,10 @@ import difflib
 import importlib
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Function:
+class Function(NamedTuple):
     """A callable, or None. `parameters` are what it is called with; `example` is one that a message can show; `hook` is
     the name and the parameters of a method that it may have beside.
     """
@@ -25,8 +24,13 @@ class Function:
     example: str
     hook: tuple[str, tuple[str, ...]] | None = None
 
-    bounds_text = ""
-    unit = ""
+    @property
+    def bounds_text(self) -> str:
+        return ""
+
+    @property
+    def unit(self) -> str:
+        return ""
 
     @property
     def type_text(self) -> str:

@@ -10,8 +10,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from aioproducer.configuration.addresses import Address, parse_addresses
 from aioproducer.models import Acks
@@ -48,8 +47,7 @@ def shown(value: object) -> str:
     return text if len(text) <= 100 else f"{text[:97]}..."
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Integer:
+class Integer(NamedTuple):
     """A whole number. `bool` is none, although Python says so; `also` is a value accepted outside of the bounds."""
 
     unit: str
@@ -57,7 +55,9 @@ class Integer:
     at_most: int = INT_MAX
     also: int | None = None
 
-    type_text = "int"
+    @property
+    def type_text(self) -> str:
+        return "int"
 
     @property
     def bounds_text(self) -> str:
@@ -84,15 +84,19 @@ class Integer:
         return f"give a whole number from {self.at_least} to {self.at_most}{also} ({self.unit})"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Milliseconds:
+class Milliseconds(NamedTuple):
     """A length of time in milliseconds: an int or a float, kept as a float."""
 
     at_least: float
     at_most: int = LONG_MAX
 
-    type_text = "float"
-    unit = "ms"
+    @property
+    def type_text(self) -> str:
+        return "float"
+
+    @property
+    def unit(self) -> str:
+        return "ms"
 
     @property
     def bounds_text(self) -> str:
@@ -115,7 +119,6 @@ class Milliseconds:
         return f"give a number of milliseconds from {self.at_least:g} to {self.at_most}"
 
 
-@dataclass(frozen=True, slots=True)
 class Boolean:
     """True or False, and nothing that merely counts as one of them."""
 
@@ -134,7 +137,6 @@ class Boolean:
         return text.lower() == "true"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Text:
     """Any text."""
 
@@ -151,15 +153,19 @@ class Text:
         return text
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Choice:
+class Choice(NamedTuple):
     """One of a few words."""
 
     words: tuple[str, ...]
     any_case: bool = False
 
-    type_text = "str"
-    unit = ""
+    @property
+    def type_text(self) -> str:
+        return "str"
+
+    @property
+    def unit(self) -> str:
+        return ""
 
     @property
     def bounds_text(self) -> str:
@@ -175,7 +181,6 @@ class Choice:
         return self.read(text)
 
 
-@dataclass(frozen=True, slots=True)
 class AcksKind:
     """How many replicas acknowledge: `Acks`, its number, or Kafka's words for it."""
 
@@ -196,7 +201,6 @@ class AcksKind:
         return self.read(text)
 
 
-@dataclass(frozen=True, slots=True)
 class Servers:
     """Where to find the cluster."""
 

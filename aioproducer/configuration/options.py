@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import field, fields
 from typing import Any, NamedTuple
 
 from aioproducer.configuration.kinds import Kind
@@ -16,8 +16,7 @@ class Required:
     """The default of an option that has none."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Option:
+class Option(NamedTuple):
     """One row: Kafka's dotted name, the kind of its values, the default, what it means in one line.
 
     generated: what takes the place of a default, in words, where one is made for each producer; the default is None.

@@ -8,8 +8,8 @@ from __future__ import annotations
 import difflib
 import itertools
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from typing import Any
+from dataclasses import fields
+from typing import Any, NamedTuple
 
 from aioproducer.configuration.kinds import shown
 from aioproducer.configuration.options import Option, Required
@@ -20,8 +20,7 @@ from aioproducer.errors import ConfigurationError
 _client_numbers = itertools.count(1)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Resolved:
+class Resolved(NamedTuple):
     """`values` by option name, complete; which of them were given; what was changed because of others, in sentences."""
 
     values: Mapping[str, Any]

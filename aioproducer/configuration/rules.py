@@ -19,7 +19,7 @@ MAX_IN_FLIGHT_IDEMPOTENT = 5
 """A broker remembers the last five batches of a producer and partition; what is older can not be recognised."""
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, eq=False, repr=False)
 class Draft:
     """The options that rules speak of, while they may still change."""
 
@@ -46,7 +46,7 @@ class Draft:
     client_rack: str
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False, repr=False)
 class Ruling:
     """What the rules look at, and what they find. `names` gives each key as the user writes it, `dotted` or not."""
 

@@ -12,15 +12,14 @@ The facts are those of Kafka's own table of errors (`Errors.java`), for the code
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
+from typing import NamedTuple
 
 from aioproducer import errors
 from aioproducer.errors import BrokerError, Persisted
 
 
-@dataclass(frozen=True, slots=True)
-class ErrorCode:
+class ErrorCode(NamedTuple):
     """One row. `meaning` says what happened and what to do about it.
 
     retriable: the same request may succeed later. refresh_metadata: what is known of the cluster is out of date.
