@@ -18,7 +18,7 @@ from contextvars import Context, copy_context
 from typing import Any
 
 from aioproducer.errors import KafkaError
-from aioproducer.models import Headers, RecordMetadata
+from aioproducer.models import RecordMetadata
 from aioproducer.outcome import OnDelivery, Outcome
 from aioproducer.waiting import Place, Wait
 
@@ -33,12 +33,12 @@ class Parked(Place):
     __slots__ = (
         "deadline",
         "delivery",
-        "headers",
         "key",
         "on_delivery",
         "on_withdrawn",
         "partition",
         "since",
+        "tail",
         "timestamp_ms",
         "topic",
         "value",
@@ -50,7 +50,7 @@ class Parked(Place):
         topic: str,
         key: bytes | None,
         value: bytes | None,
-        headers: Headers,
+        tail: bytes,
         partition: int | None,
         timestamp_ms: int,
         on_delivery: OnDelivery | None,
@@ -59,7 +59,7 @@ class Parked(Place):
         self.topic = topic
         self.key = key
         self.value = value
-        self.headers = headers
+        self.tail = tail
         self.partition = partition
         self.timestamp_ms = timestamp_ms
         self.on_delivery = on_delivery

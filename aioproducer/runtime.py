@@ -26,7 +26,7 @@ from aioproducer.config import Config
 from aioproducer.delivery import Parked
 from aioproducer.endings import closed_error, failed_error, is_bug
 from aioproducer.errors import FlushTimeoutError, KafkaError, Persisted, ProducerClosedError
-from aioproducer.models import Acks, Headers, Node
+from aioproducer.models import Acks, Node
 from aioproducer.network.stream import Dialer
 from aioproducer.outcome import OnDelivery, Outcome, OwnOrder
 from aioproducer.protocol.messages.produce import NodeEndpoint
@@ -262,12 +262,12 @@ class Runtime:
         topic: str,
         key: bytes | None,
         value: bytes | None,
-        headers: Headers,
+        tail: bytes,
         partition: int | None,
         timestamp_ms: int,
         on_delivery: OnDelivery | None,
     ) -> Parked:
-        return Parked(self._loop, topic, key, value, headers, partition, timestamp_ms, on_delivery)
+        return Parked(self._loop, topic, key, value, tail, partition, timestamp_ms, on_delivery)
 
     def _want_topic(self, name: str) -> None:
         """A topic of which nothing is known here."""

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import given
 from hypothesis import strategies as st
 
 from aioproducer.arguments import (
@@ -17,11 +17,11 @@ from aioproducer.arguments import (
     check_timeout,
     check_timestamp,
     check_topic,
-    headers_bound,
 )
 from aioproducer.errors import ArgumentTypeError, InvalidArgumentError, InvalidTopicError, RecordTooLargeError
 from aioproducer.records.batch import HEADER_SIZE
-from aioproducer.records.builder import RecordsBuilder, record_size_bound
+from aioproducer.records.builder import RecordsBuilder
+from aioproducer.records.headers import NO_HEADERS
 
 
 class Bytes(bytes):
@@ -151,19 +151,19 @@ def test_callbacks_that_nobody_would_await(callback: object) -> None:
 def test_sizes(option: str) -> None:
     limits = {"max_request_size": 10_000, "buffer_memory": 10_000, option: 1000}
     # 61 + 21, no key: 1, no headers: 1, and the value with two bytes of its length.
-    check_size("orders", None, b"x" * (1000 - 86), (), **limits)
+    check_size("orders", None, b"x" * (1000 - 86), NO_HEADERS, **limits)
     with pytest.raises(RecordTooLargeError, match=f"'orders' takes 1001 bytes .* {option}=1000") as raised:
-        check_size("orders", None, b"x" * (1000 - 85), (), **limits)
+        check_size("orders", None, b"x" * (1000 - 85), NO_HEADERS, **limits)
     assert raised.value.code == 10
 
 
 @given(st.none() | st.binary(max_size=200), st.none() | st.binary(max_size=20_000))
 def test_what_passes_fits(key: bytes | None, value: bytes | None) -> None:
     builder = RecordsBuilder()
-    size = builder.append(key, value, (), 0, 1 << 20)
+    size = builder.append(key, value, NO_HEADERS, 0, 1 << 20)
     limit = size + HEADER_SIZE - 1
     with pytest.raises(RecordTooLargeError):
-        check_size("orders", key, value, (), 1 << 20, limit)
+        check_size("orders", key, value, NO_HEADERS, 1 << 20, limit)
 
 
 @pytest.mark.parametrize("timeout", [None, 0, 1, 0.5, float("inf")])
@@ -181,14 +181,3 @@ def test_timeouts_out_of_range(timeout: float) -> None:
 def test_timeouts_of_the_wrong_type(timeout: Any) -> None:
     with pytest.raises(ArgumentTypeError, match=r"flush\(\): timeout=.* give seconds"):
         check_timeout("flush()", timeout)
-
-
-@given(
-    st.lists(
-        st.tuples(st.text(st.characters(exclude_categories=["Cs"]), max_size=20), st.none() | st.binary(max_size=200))
-    )
-)
-def test_headers_never_take_more_than_their_bound(headers: list[tuple[str, bytes | None]]) -> None:
-    # The count of the headers is in the bound of a record without any, for its first 63.
-    assume(len(headers) < 64)
-    assert record_size_bound(None, b"", headers) - record_size_bound(None, b"", ()) <= headers_bound(headers)

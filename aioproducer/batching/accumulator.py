@@ -26,7 +26,6 @@ from aioproducer.batching.node_queue import NodeQueue
 from aioproducer.batching.partition_queue import NO_LEADER, PartitionQueue
 from aioproducer.batching.sizes import BatchSizes
 from aioproducer.batching.trim import trim
-from aioproducer.models import Headers
 from aioproducer.records.batch import HEADER_SIZE
 from aioproducer.records.builder import RecordsBuilder
 
@@ -100,7 +99,7 @@ class Accumulator:
     # Records in
 
     def append(
-        self, queue: PartitionQueue, key: bytes | None, value: bytes | None, headers: Headers, timestamp_ms: int
+        self, queue: PartitionQueue, key: bytes | None, value: bytes | None, tail: bytes, timestamp_ms: int
     ) -> int:
         """Add a record to the partition's open batch. Returns the bytes it took, or 0 if there is no such batch, or no
         room.
@@ -108,7 +107,7 @@ class Accumulator:
         batch = queue.open
         if batch is None:
             return 0
-        size = batch.builder.append(key, value, headers, timestamp_ms, self.available)
+        size = batch.builder.append(key, value, tail, timestamp_ms, self.available)
         self.available -= size
         return size
 
@@ -117,7 +116,7 @@ class Accumulator:
         queue: PartitionQueue,
         key: bytes | None,
         value: bytes | None,
-        headers: Headers,
+        tail: bytes,
         timestamp_ms: int,
         now: float,
     ) -> int:
@@ -125,7 +124,7 @@ class Accumulator:
         0: no room.
         """
         builder = RecordsBuilder()
-        size = builder.append(key, value, headers, timestamp_ms, self.available - HEADER_SIZE)
+        size = builder.append(key, value, tail, timestamp_ms, self.available - HEADER_SIZE)
         if not size:
             return 0
         # Only now: a first record may be larger than a batch is to be.

@@ -23,8 +23,8 @@ from aioproducer.batching.partition_queue import PartitionQueue
 from aioproducer.batching.topic import Layout, Placement, Topic
 from aioproducer.delivery import Delivery, Parked
 from aioproducer.errors import BufferFullError, KafkaError, MetadataTimeoutError, PartitionerError
-from aioproducer.models import Headers
 from aioproducer.outcome import OnDelivery, Outcome
+from aioproducer.partitioning.murmur2 import KEY_HASHES
 
 
 class Park(Protocol):
@@ -35,7 +35,7 @@ class Park(Protocol):
         topic: str,
         key: bytes | None,
         value: bytes | None,
-        headers: Headers,
+        tail: bytes,
         partition: int | None,
         timestamp_ms: int,
         on_delivery: OnDelivery | None,
@@ -112,26 +112,30 @@ class Intake:
         topic: Topic,
         key: bytes | None,
         value: bytes | None,
-        headers: Headers,
+        tail: bytes,
         partition: int | None,
         timestamp_ms: int,
-        on_delivery: OnDelivery | None,
-    ) -> Delivery | None:
-        """Add a record to a batch that is open already, which is the way of nearly all; None if that can not be, and
-        `accept` has to look closer.
+    ) -> Outcome | None:
+        """Add a record as the last of a batch that is open already, which is the way of nearly all, and return the
+        batch's outcome; None if that can not be, and `accept` has to look closer.
         """
         sticky = partition is None and (key is None or topic.ignores_keys)
-        queue = topic.sticky_queue if sticky else topic.queue_for(key, partition)
+        # What `Topic.place` does where a hash decides, and for an open batch `Accumulator.append` and
+        # `StickyPartition.appended`, without the calls: 200 ns with a key, 150 without.
+        if sticky:
+            queue = topic.sticky_queue
+        elif partition is None:
+            spread = topic.spread
+            queue = topic.queues[KEY_HASHES[key] % spread] if spread and key is not None else None
+        else:
+            queue = topic.queue(partition) if topic.knows(partition) else None
         if queue is None or self._line:
             return None
         batch = queue.open
         if batch is None:
             return None
-        outcome, builder = batch.outcome, batch.builder
-        index = builder.count
-        # What `Accumulator.append` and `StickyPartition.appended` do for an open batch, without the calls: 150 ns.
         accumulator = self._accumulator
-        size = builder.append(key, value, headers, timestamp_ms, accumulator.available)
+        size = batch.builder.append(key, value, tail, timestamp_ms, accumulator.available)
         if not size:
             return None
         accumulator.available -= size
@@ -140,16 +144,14 @@ class Intake:
             visit.produced += size
             if visit.produced >= visit.most:
                 topic.end_visit()
-        if on_delivery is not None:
-            outcome.report(index, on_delivery)
-        return Delivery(outcome, index)
+        return batch.outcome
 
     def accept(
         self,
         topic: Topic,
         key: bytes | None,
         value: bytes | None,
-        headers: Headers,
+        tail: bytes,
         partition: int | None,
         timestamp_ms: int,
         on_delivery: OnDelivery | None,
@@ -159,7 +161,7 @@ class Intake:
 
         Raises PartitionerError, and nothing is kept then; for a record that has to wait it is in the delivery.
         """
-        parked = self._park(topic.name, key, value, headers, partition, timestamp_ms, on_delivery)
+        parked = self._park(topic.name, key, value, tail, partition, timestamp_ms, on_delivery)
         if topic.partitions is None and not topic.parked:
             # The first who waits; if there were others, they have given up, and so has the metadata.
             self._on_unknown_topic(topic.name)
@@ -203,7 +205,7 @@ class Intake:
                 queue = topic.place(key, value, now)
                 size = self._append(queue, parked)
         if not size:
-            size = self._accumulator.open_batch(queue, key, value, parked.headers, parked.timestamp_ms, now)
+            size = self._accumulator.open_batch(queue, key, value, parked.tail, parked.timestamp_ms, now)
         if not size:
             if not sticky:
                 parked.partition = queue.partition  # a partitioner is not asked again at each attempt
@@ -216,7 +218,7 @@ class Intake:
         return True
 
     def _append(self, queue: PartitionQueue, parked: Parked) -> int:
-        return self._accumulator.append(queue, parked.key, parked.value, parked.headers, parked.timestamp_ms)
+        return self._accumulator.append(queue, parked.key, parked.value, parked.tail, parked.timestamp_ms)
 
     def _wait_for_room(self, topic: Topic, parked: Parked) -> None:
         self._line[parked] = None

@@ -52,7 +52,8 @@ class Layout(NamedTuple):
 
 class Topic:
     """`partitions` is None until the metadata has told of the topic. `parked` are the records that wait for that, in
-    call order; `in_line` counts those that wait for room.
+    call order; `in_line` counts those that wait for room. A key's hash goes by the number `spread` where that alone
+    decides, else that is 0. `queues`: by partition, None for those that have not been used.
     """
 
     __slots__ = (
@@ -62,7 +63,6 @@ class Topic:
         "_looks_spared",
         "_near",
         "_placement",
-        "_queues",
         "_topic_id",
         "_unused",
         "ignores_keys",
@@ -70,7 +70,8 @@ class Topic:
         "name",
         "parked",
         "partitions",
-        "sticks",
+        "queues",
+        "spread",
         "sticky",
         "sticky_queue",
     )
@@ -82,14 +83,14 @@ class Topic:
         self.in_line = 0
         self.sticky = StickyPartition(placement.batch_size)
         self.sticky_queue: PartitionQueue | None = None
-        self.sticks = placement.partitioner is None
+        self.spread = 0
+        self.queues: list[PartitionQueue | None] = []
         self.ignores_keys = placement.ignore_keys
         self._accumulator = accumulator
         self._placement = placement
         self._leaders: Sequence[int] = ()
         self._topic_id = ZERO_UUID
         self._near: Sequence[int] = ()
-        self._queues: list[PartitionQueue | None] = []
         self._unused = 0
         self._loads: Sequence[int] = ()
         self._looks_spared = 0
@@ -100,7 +101,7 @@ class Topic:
     @property
     def width(self) -> int:
         """How many partitions the topic has had at most, 0 before the metadata has told of it."""
-        return len(self._queues)
+        return len(self.queues)
 
     def update(self, layout: Layout) -> None:
         """What the metadata tells now. A partition that is gone, for the topic was made again with fewer, has no
@@ -112,19 +113,20 @@ class Topic:
         made_again = ZERO_UUID not in (layout.topic_id, self._topic_id) and layout.topic_id != self._topic_id
         self._topic_id = layout.topic_id
         self._near = layout.near
-        count, known = len(leaders), len(self._queues)
+        count, known = len(leaders), len(self.queues)
         if count < known:
             leaders = (*leaders, *(NO_LEADER for _ in range(known - count)))
             self.end_visit()
         self._leaders = leaders
-        self._queues.extend(None for _ in range(len(leaders) - known))
+        self.queues.extend(None for _ in range(len(leaders) - known))
         self._unused += len(leaders) - known
         self._looks_spared = 0
         available: Sequence[int] | None = None  # all of them, which takes no memory
         if NO_LEADER in leaders:
             available = [partition for partition, leader in enumerate(leaders) if leader != NO_LEADER]
         self.partitions = Partitions(self.name, count, available)
-        for queue in self._queues:
+        self.spread = count if self._placement.partitioner is None and not self.ignores_keys else 0
+        for queue in self.queues:
             if queue is not None:
                 if made_again:
                     queue.accepted_by = None
@@ -135,8 +137,9 @@ class Topic:
     def rest(self) -> None:
         """The topic is not used any more, for now: know nothing of it until `update`, but where its sequences are."""
         self.partitions = None
+        self.spread = 0
         self.end_visit()
-        for queue in self._queues:
+        for queue in self.queues:
             if queue is not None:
                 # Who led it meanwhile is not known, nor whether the broker still remembers this producer.
                 queue.accepted_by = None
@@ -144,13 +147,13 @@ class Topic:
     @property
     def sequenced(self) -> bool:
         """Whether a broker may know this producer by sequences of this topic, which have to go on."""
-        return any(queue is not None and queue.identity is not None for queue in self._queues)
+        return any(queue is not None and queue.identity is not None for queue in self.queues)
 
     def queue(self, partition: int) -> PartitionQueue:
-        queue = self._queues[partition]
+        queue = self.queues[partition]
         if queue is None:
             queue = self._accumulator.new_queue(self.name, partition, self._leaders[partition])
-            self._queues[partition] = queue
+            self.queues[partition] = queue
             self._unused -= 1
         return queue
 
@@ -159,7 +162,7 @@ class Topic:
         """Whether records of it are on their way."""
         if self.parked or self.in_line:
             return True
-        return any(queue is not None and not queue.idle for queue in self._queues)
+        return any(queue is not None and not queue.idle for queue in self.queues)
 
     def knows(self, partition: int | None) -> bool:
         """Whether a record for this partition, None for any, can go on."""
@@ -168,18 +171,7 @@ class Topic:
 
     def is_sticky(self, key: bytes | None) -> bool:
         """Whether a record that names no partition, with this key, goes where the last one went."""
-        return self.sticks and (key is None or self.ignores_keys)
-
-    def queue_for(self, key: bytes | None, partition: int | None) -> PartitionQueue | None:
-        """The queue of a record that names its partition, or whose key does; None where more has to be asked."""
-        if partition is None:
-            return self.keyed(key) if key is not None and self.sticks and self.partitions is not None else None
-        return self.queue(partition) if self.knows(partition) else None
-
-    def keyed(self, key: bytes) -> PartitionQueue:
-        """The queue of the key's hash. Needs the metadata."""
-        assert self.partitions is not None
-        return self.queue(partition_for_key(key, len(self.partitions)))
+        return self._placement.partitioner is None and (key is None or self.ignores_keys)
 
     def place(self, key: bytes | None, value: bytes | None, now: float) -> PartitionQueue:
         """The queue of a record that names no partition. Raises PartitionerError; needs the metadata."""
@@ -189,7 +181,7 @@ class Topic:
         if partitioner is not None:
             return self.queue(choose(partitioner, self.name, key, value, partitions))
         if key is not None and not self.ignores_keys:
-            return self.keyed(key)
+            return self.queue(partition_for_key(key, len(partitions)))
         if self.sticky_queue is None:
             partition = self.sticky.choose(partitions, self._look_at_loads(now), self._placement.random(), self._near)
             self.sticky_queue = self.queue(partition)
@@ -230,7 +222,7 @@ class Topic:
         patience = placement.patience
         self._loads = tuple(
             -1 if patience and queue.stalled(now, patience) else len(queue.batches)
-            for queue in self._queues
+            for queue in self.queues
             if queue is not None
         )
         self._looks_spared = len(self._loads) // _PARTITIONS_PER_CHOICE

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import sys
 
-from aioproducer.models import Headers
+from aioproducer.records.headers import NO_HEADERS
 from aioproducer.records.varint import TABLE_SIZE, VARINTS, encode_varint, varint_size
 
 _BATCH_OVERHEAD = 61
@@ -23,11 +23,6 @@ _LENGTHS = tuple(varint + b"\0" for varint in VARINTS)
 # A record's offset delta, with the key length -1 (no key).
 _KEYLESS_OFFSETS = tuple(varint + b"\1" for varint in VARINTS)
 _NULL = b"\1"
-
-# Header keys are few and come again with every record: half of the time that headers take. Starts anew when full.
-_header_keys: dict[str, bytes] = {}
-_HEADER_KEYS_LIMIT = 1024
-_HEADER_KEY_SIZE_LIMIT = 256
 
 
 class RecordsBuilder:
@@ -69,12 +64,11 @@ class RecordsBuilder:
     def __repr__(self) -> str:
         return f"<RecordsBuilder: {self.count} records in {self.size} bytes>"
 
-    def append(self, key: bytes | None, value: bytes | None, headers: Headers, timestamp_ms: int, room: int) -> int:
+    def append(self, key: bytes | None, value: bytes | None, tail: bytes, timestamp_ms: int, room: int) -> int:
         """Adds one record if it takes no more than `room` bytes, and all of them no more than `limit`; returns how many
         it took, or 0 and changes nothing.
 
-        `headers` are in order, duplicates allowed. Raises UnicodeEncodeError for a header key that is no text, and
-        AttributeError after `build`; nothing is changed then either.
+        `tail` is the record's headers, encoded. Raises AttributeError after `build`; nothing is changed then either.
         """
         parts = self._parts
         count = self.count
@@ -88,11 +82,8 @@ class RecordsBuilder:
             delta = self._delta
             time = self._time
             body = self._time_size
-        if headers:
-            tail = _encode_headers(headers)
+        if tail is not NO_HEADERS:
             body += len(tail) - 1
-        else:
-            tail = b"\0"
         record: tuple[bytes, ...]
         # No number is compared with the tables' size; the few that are beyond it raise: 25 ns. None is negative here.
         # `body` is what the record's length counts. Up to here it is attributes, time and headers.
@@ -152,43 +143,13 @@ def _encode_field(field: bytes | None) -> tuple[bytes, ...]:
     return (_NULL,) if field is None else (encode_varint(len(field)), field)
 
 
-def _encode_headers(headers: Headers) -> bytes:
-    try:
-        parts = [VARINTS[len(headers)]]
-        for name, content in headers:
-            if content is None:
-                parts += (_header_keys[name], b"\1")
-            else:
-                parts += (_header_keys[name], VARINTS[len(content)], content)
-    except (IndexError, KeyError):
-        parts = [encode_varint(len(headers))]
-        for name, content in headers:
-            parts += (_encode_header_key(name), *_encode_field(content))
-    return b"".join(parts)
-
-
-def _encode_header_key(name: str) -> bytes:
-    encoded = name.encode()
-    key = encode_varint(len(encoded)) + encoded
-    if len(key) <= _HEADER_KEY_SIZE_LIMIT:
-        if len(_header_keys) >= _HEADER_KEYS_LIMIT:
-            _header_keys.clear()
-        _header_keys[name] = key
-    return key
-
-
-def record_size_bound(key: bytes | None, value: bytes | None, headers: Headers) -> int:
+def record_size_bound(key: bytes | None, value: bytes | None, tail: bytes) -> int:
     """The most bytes that a batch with this record alone can have, uncompressed; `max_request_size` is held against it.
 
     Java's own bound: header of the batch, the largest overhead of a record, and key, value and headers with their
     varints.
     """
-    size = _BATCH_OVERHEAD + _RECORD_OVERHEAD
+    size = _BATCH_OVERHEAD + _RECORD_OVERHEAD + len(tail)
     for field in (key, value):
         size += 1 if field is None else varint_size(len(field)) + len(field)
-    size += varint_size(len(headers))
-    for name, content in headers:
-        encoded = len(name.encode())
-        size += varint_size(encoded) + encoded
-        size += 1 if content is None else varint_size(len(content)) + len(content)
     return size

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from aioproducer.models import Header, Headers
 from aioproducer.records.builder import RecordsBuilder
 
 
@@ -19,32 +18,28 @@ def split_records(section: bytes, base_timestamp: int, room: int) -> list[Record
     """
     pieces: list[RecordsBuilder] = []
     piece = RecordsBuilder()
-    for key, value, headers, delta in _read(section):
+    for key, value, tail, delta in _read(section):
         timestamp_ms = base_timestamp + delta
-        if not (piece.count and piece.append(key, value, headers, timestamp_ms, room - piece.size)):
+        if not (piece.count and piece.append(key, value, tail, timestamp_ms, room - piece.size)):
             piece = RecordsBuilder()
             pieces.append(piece)
             # As the first of its builder a record has no more bytes than it had in the section.
-            piece.append(key, value, headers, timestamp_ms, len(section))
+            piece.append(key, value, tail, timestamp_ms, len(section))
     return pieces
 
 
-def _read(section: bytes) -> Iterator[tuple[bytes | None, bytes | None, Headers, int]]:
-    """Key, value, headers and timestamp delta of each record."""
+def _read(section: bytes) -> Iterator[tuple[bytes | None, bytes | None, bytes, int]]:
+    """Key, value, encoded headers and timestamp delta of each record."""
     at = 0
     while at < len(section):
-        _, at = _read_varint(section, at)
+        size, at = _read_varint(section, at)
+        end = at + size
         delta, at = _read_varint(section, at + 1)  # one byte of attributes
         _, at = _read_varint(section, at)
         key, at = _read_field(section, at)
         value, at = _read_field(section, at)
-        count, at = _read_varint(section, at)
-        headers: list[Header] = []
-        for _ in range(count):
-            name, at = _read_field(section, at)
-            content, at = _read_field(section, at)
-            headers.append(((name or b"").decode(), content))
-        yield key, value, headers, delta
+        yield key, value, section[at:end], delta
+        at = end
 
 
 def _read_varint(section: bytes, at: int) -> tuple[int, int]:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from aioproducer.batching.accumulator import MOST_BATCHES
 from aioproducer.batching.batch import Batch, State
 from aioproducer.records.batch import HEADER_SIZE
+from aioproducer.records.headers import NO_HEADERS
 from tests.support.batching import Core, OpenGate
 
 
@@ -76,8 +77,8 @@ def test_no_room_changes_nothing() -> None:
     made = core(buffer_memory=1000)
     made.send(value=b"x" * 800, partition=0)
     buffered, batch = made.accumulator.buffered, made.queue().open
-    assert made.accumulator.append(made.queue(), None, b"x" * 200, (), 0) == 0
-    assert made.accumulator.open_batch(made.queue(), None, b"x" * 200, (), 0, 0.0) == 0
+    assert made.accumulator.append(made.queue(), None, b"x" * 200, NO_HEADERS, 0) == 0
+    assert made.accumulator.open_batch(made.queue(), None, b"x" * 200, NO_HEADERS, 0, 0.0) == 0
     assert made.accumulator.buffered == buffered
     assert made.queue().open is batch
     assert repr(made.accumulator) == f"<Accumulator: {buffered} of 1000 bytes in 1 batches>"

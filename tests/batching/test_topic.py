@@ -54,6 +54,26 @@ def test_a_key_goes_where_its_hash_says() -> None:
         assert delivery.result().partition == partition_for_key(key, 5)
 
 
+def test_a_key_goes_where_its_hash_says_also_while_batches_are_open() -> None:
+    core = Core()
+    keys = [b"%d" % number for number in range(50)]
+
+    def placed() -> list[int]:
+        deliveries = [core.send(key=key) for key in keys + keys]
+        core.accumulator.seal_all()
+        while batches := core.drain():
+            core.acknowledge(*batches)
+        return [delivery.result().partition for delivery in deliveries]
+
+    core.know("orders", 0, 0, 0, 0, 0)
+    assert placed() == [partition_for_key(key, 5) for key in keys + keys]
+    for key in keys:
+        core.send(key=key)
+    # The batches of the others stay open.
+    core.know("orders", 0, 0)
+    assert placed() == [partition_for_key(key, 2) for key in keys + keys]
+
+
 def test_a_partitioner_may_move_on_when_its_batch_was_sent_before_it_was_full() -> None:
     hooked = Hooked()
     core = Core(partitioner=hooked)
@@ -148,7 +168,7 @@ def test_a_topic_with_fewer_partitions_than_before() -> None:
     assert list(topic.partitions.available) == [0]
     assert queue.node is None
     assert not topic.knows(2)
-    assert {topic.keyed(b"%d" % number).partition for number in range(20)} == {0}
+    assert {topic.place(b"%d" % number, None, core.now).partition for number in range(20)} == {0}
     core.know("orders", 0, 0, 0, 0)
     assert len(topic.partitions) == 4
     assert queue.node is core.nodes[0]

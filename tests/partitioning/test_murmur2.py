@@ -9,8 +9,7 @@ from aiokafka.partitioner import murmur2 as aiokafka_murmur2
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aioproducer.partitioning import murmur2 as module
-from aioproducer.partitioning.murmur2 import murmur2, partition_for_key
+from aioproducer.partitioning.murmur2 import KEY_HASHES, murmur2, partition_for_key
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)
@@ -62,7 +61,7 @@ def test_more_keys_than_are_remembered() -> None:
 
 
 def test_what_is_remembered_is_bounded() -> None:
-    remembered: dict[bytes, int] = vars(module)["_remembered"]
+    remembered = KEY_HASHES
     remembered.clear()
     partition_for_key(b"x" * 65, 3)
     assert remembered == {}

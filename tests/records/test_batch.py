@@ -12,6 +12,7 @@ from kafka.record.default_records import DefaultRecordBatch as KafkaPythonBatch
 
 from aioproducer.records.batch import HEADER_SIZE, encode_header
 from aioproducer.records.builder import RecordsBuilder
+from aioproducer.records.headers import NO_HEADERS, encode_headers
 
 GOLDEN = bytes.fromhex(
     "000000000000000000000055ffffffff0234e7652b0010000000020000018bcfe56800"
@@ -22,9 +23,9 @@ GOLDEN = bytes.fromhex(
 
 def test_golden_batch() -> None:
     builder = RecordsBuilder()
-    builder.append(b"k1", b"v1", (), 1_700_000_000_000, 1000)
-    builder.append(None, b"v2", (("h", b"x"), ("n", None)), 1_700_000_000_005, 1000)
-    builder.append(b"k3", None, (), 1_699_999_999_997, 1000)
+    builder.append(b"k1", b"v1", NO_HEADERS, 1_700_000_000_000, 1000)
+    builder.append(None, b"v2", encode_headers((("h", b"x"), ("n", None))), 1_700_000_000_005, 1000)
+    builder.append(b"k3", None, NO_HEADERS, 1_699_999_999_997, 1000)
     records = builder.build()
     header = encode_header(
         records=records,

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from aioproducer.models import Headers
 from aioproducer.records.batch import encode_header
 from aioproducer.records.builder import RecordsBuilder
+from aioproducer.records.headers import encode_headers
 from aioproducer.records.split import split_records
 
 NOW = 1_700_000_000_000
@@ -31,8 +32,8 @@ RECORDS = st.lists(
 
 def build(records: list[Record]) -> RecordsBuilder:
     builder = RecordsBuilder()
-    for record in records:
-        assert builder.append(*record, 1 << 40)
+    for key, value, headers, timestamp_ms in records:
+        assert builder.append(key, value, encode_headers(headers), timestamp_ms, 1 << 40)
     return builder
 
 
@@ -68,7 +69,8 @@ def test_no_piece_is_cut_too_early(records: list[Record], room: int) -> None:
     at = 0
     for piece in pieces[:-1]:
         at += piece.count
-        assert piece.append(*records[at], room - piece.size) == 0
+        key, value, headers, timestamp_ms = records[at]
+        assert piece.append(key, value, encode_headers(headers), timestamp_ms, room - piece.size) == 0
 
 
 @given(RECORDS)

@@ -13,6 +13,7 @@ from aioproducer.batching.partition_queue import PartitionQueue
 from aioproducer.errors import ConnectionFailedError, KafkaError
 from aioproducer.outcome import Outcome
 from aioproducer.protocol.messages.produce import BatchIndexAndErrorMessage, PartitionProduceResponse
+from aioproducer.records.headers import NO_HEADERS
 from aioproducer.sending.sequences import Sequencer
 from aioproducer.sending.settlement import Settlement
 from aioproducer.telemetry.counters import Counters
@@ -99,11 +100,11 @@ class Bench:
 
     def batch(self, queue: PartitionQueue, count: int = 1, value: bytes = b"v") -> Batch:
         """A new sealed batch of `count` records at the end of the queue."""
-        self.accumulator.open_batch(queue, None, value, (), 1, self.now)
+        self.accumulator.open_batch(queue, None, value, NO_HEADERS, 1, self.now)
         batch = queue.open
         assert batch is not None
         for _ in range(count - 1):
-            assert self.accumulator.append(queue, None, value, (), 1)
+            assert self.accumulator.append(queue, None, value, NO_HEADERS, 1)
         self.accumulator.seal(queue)
         return batch
 

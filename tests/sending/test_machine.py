@@ -24,6 +24,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from aioproducer.batching.batch import Batch, State
 from aioproducer.errors import ConnectionFailedError, KafkaError
 from aioproducer.models import RecordMetadata
+from aioproducer.records.headers import NO_HEADERS
 from tests.sending.bench import FOREVER, Bench
 from tests.sending.two_brokers import NODES, Fates, Partition, Piece, Record, Request, TwoBrokers, check
 from tests.support.batching import CollectingLoop
@@ -134,8 +135,8 @@ class SendingMachine(RuleBasedStateMachine):
     def send_one(self, partition: Partition, size: int) -> None:
         accumulator, queue = self.bench.accumulator, partition.queue
         value = b"#%d." % self.sent + b"x" * size
-        if not accumulator.append(queue, None, value, (), 1):
-            assert accumulator.open_batch(queue, None, value, (), 1, self.bench.now)
+        if not accumulator.append(queue, None, value, NO_HEADERS, 1):
+            assert accumulator.open_batch(queue, None, value, NO_HEADERS, 1, self.bench.now)
         batch = queue.open
         assert batch is not None
         record = Record(self.sent, batch.outcome, batch.count - 1)

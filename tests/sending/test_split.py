@@ -12,6 +12,7 @@ from aioproducer.batching.batch import Batch, State
 from aioproducer.configuration.arguments import CompressionType
 from aioproducer.errors import Persisted, RecordTooLargeError
 from aioproducer.records.batch import HEADER_SIZE
+from aioproducer.records.headers import NO_HEADERS
 from aioproducer.testing import EmbeddedCluster
 from tests.sending.bench import Bench, error_of
 
@@ -66,9 +67,9 @@ def test_again_and_again_until_a_record_is_alone() -> None:
 def test_a_record_that_is_too_large_alone_fails_alone() -> None:
     bench = Bench()
     queue = bench.queue()
-    bench.accumulator.open_batch(queue, None, b"small", (), 1, bench.now)
+    bench.accumulator.open_batch(queue, None, b"small", NO_HEADERS, 1, bench.now)
     for value in (b"x" * 1000, b"small"):
-        assert bench.accumulator.append(queue, None, value, (), 1)
+        assert bench.accumulator.append(queue, None, value, NO_HEADERS, 1)
     whole = queue.open
     assert whole is not None
     bench.accumulator.seal(queue)
@@ -147,7 +148,7 @@ def test_the_next_batches_are_no_larger_than_the_halves() -> None:
     assert bench.accumulator.sizes.estimate("t") == 1.0
     half = (whole.builder.size + 1) // 2
     assert bench.accumulator.sizes.limit("t", 10**9) == whole.builder.size // 2
-    while bench.accumulator.append(queue, None, b"x" * 100, (), 1):
+    while bench.accumulator.append(queue, None, b"x" * 100, NO_HEADERS, 1):
         pass
     bench.batch(queue)
     opened = queue.batches[-1]

@@ -20,6 +20,7 @@ from aioproducer.delivery import Delivery, Parked
 from aioproducer.models import Headers
 from aioproducer.outcome import OnDelivery, Outcome, OwnOrder
 from aioproducer.partitioning.base import Partitioner
+from aioproducer.records.headers import NO_HEADERS, encode_headers
 
 Ts = TypeVarTuple("Ts")
 
@@ -157,10 +158,14 @@ class Core:
         """What `Producer.send` does once the arguments are checked."""
         intake = self.intake
         known = intake.topic(topic)
-        delivery = intake.append(known, key, value, headers, partition, timestamp_ms, on_delivery)
-        if delivery is None:
-            delivery = intake.accept(known, key, value, headers, partition, timestamp_ms, on_delivery, self.now)
-        return delivery
+        tail = encode_headers(headers) if headers else NO_HEADERS
+        outcome = intake.append(known, key, value, tail, partition, timestamp_ms)
+        if outcome is None:
+            return intake.accept(known, key, value, tail, partition, timestamp_ms, on_delivery, self.now)
+        index = len(outcome.deltas) - 1
+        if on_delivery is not None:
+            outcome.report(index, on_delivery)
+        return Delivery(outcome, index)
 
     def queue(self, topic: str = "orders", partition: int = 0) -> PartitionQueue:
         return self.intake.topics[topic].queue(partition)
@@ -189,12 +194,12 @@ class Core:
         topic: str,
         key: bytes | None,
         value: bytes | None,
-        headers: Headers,
+        tail: bytes,
         partition: int | None,
         timestamp_ms: int,
         on_delivery: OnDelivery | None,
     ) -> Parked:
-        return Parked(self.loop, topic, key, value, headers, partition, timestamp_ms, on_delivery)
+        return Parked(self.loop, topic, key, value, tail, partition, timestamp_ms, on_delivery)
 
     def _on_node(self, node: NodeQueue) -> None:
         self.nodes[node.node_id] = node

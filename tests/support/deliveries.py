@@ -10,6 +10,7 @@ from aioproducer.delivery import Delivery, Parked
 from aioproducer.errors import NotEnoughReplicasError
 from aioproducer.models import RecordMetadata
 from aioproducer.outcome import Outcome, OwnOrder
+from aioproducer.records.headers import NO_HEADERS
 
 
 class Batch:
@@ -30,7 +31,7 @@ class Batch:
 
 
 def park(on_delivery: Any = None) -> Parked:
-    return Parked(asyncio.get_running_loop(), "orders", None, b"value", (), None, 1000, on_delivery)
+    return Parked(asyncio.get_running_loop(), "orders", None, b"value", NO_HEADERS, None, 1000, on_delivery)
 
 
 def metadata(offset: int) -> RecordMetadata:
