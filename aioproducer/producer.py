@@ -27,7 +27,7 @@ from aioproducer.arguments import (
     check_topic,
 )
 from aioproducer.batching.intake import Intake
-from aioproducer.bulk import ProducerRecord, send_all
+from aioproducer.bulk import SENDS_PER_TURN, Entrance, ProducerRecord, send_all
 from aioproducer.config import Config, Options
 from aioproducer.delivery import Delivery
 from aioproducer.endings import closed_error
@@ -52,10 +52,6 @@ logger = logging.getLogger("aioproducer")
 
 # More than the overhead of any record without headers: up to this far below the limit no sum has to be made.
 _SIZE_MARGIN = 128
-
-# So many sends without a pause, and `drain()` lets the loop turn: else a caller whose records always fit keeps it for
-# itself.
-_SENDS_PER_TURN = 512
 
 
 class Producer:
@@ -273,12 +269,15 @@ class Producer:
         Raises BulkSendError when all are settled and some failed: how many, which was the first, and why. What `send`
         or the iterable raises ends it at once; the records sent before go on.
         """
-        return await send_all(self, topic, records)
+        entrance = None
+        if self._intake is not None and self._value_serializer is None and self._open.here():
+            entrance = Entrance(self._open, self._intake, self._small)
+        return await send_all(self, topic, records, entrance)
 
     async def drain(self) -> None:
         """Wait until no send waits for room, or for its topic. Call it between sends that are not awaited."""
         intake = self._intake
-        if self._sends < _SENDS_PER_TURN and intake is not None and not intake.parked and self._open.here():
+        if self._sends < SENDS_PER_TURN and intake is not None and not intake.parked and self._open.here():
             return
         loop, runtime = self._usable("drain()")
         if not runtime.intake.parked:
