@@ -10,7 +10,6 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass
 from time import time_ns
 from typing import Any, NamedTuple, Protocol
 
@@ -56,8 +55,7 @@ class BulkSender(Protocol):
     async def drain(self) -> None: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Entrance:
+class Entrance(NamedTuple):
     """Where values go in that need no more than a glance: those of up to `most` bytes."""
 
     open: Open
