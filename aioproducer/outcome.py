@@ -19,6 +19,7 @@ from typing import Protocol, TypeAlias
 
 from aioproducer.errors import KafkaError
 from aioproducer.models import NO_OFFSET, NO_TIMESTAMP, RecordMetadata, TimestampType
+from aioproducer.turns import Soon
 from aioproducer.waiting import Place
 
 logger = logging.getLogger("aioproducer")
@@ -82,8 +83,9 @@ class Outcome(Place):
         base_timestamp: int,
         deltas: Sequence[int],
         order: ReportOrder,
+        soon: Soon | None = None,
     ) -> None:
-        super().__init__(loop)
+        super().__init__(loop, soon)
         self.topic = topic
         self.partition = partition
         self.base_timestamp = base_timestamp
@@ -155,7 +157,7 @@ class Outcome(Place):
         # The callbacks first: whoever awaits, or flushes, finds them called.
         reports = self.order.reports
         while reports and reports[0].done:
-            self.loop.call_soon(reports.popleft().run_reports)
+            self.soon(reports.popleft().run_reports)
         if not reports:
             self.order.reports = None
         self.tell()

@@ -44,6 +44,7 @@ from aioproducer.telemetry.counters import Counters
 from aioproducer.telemetry.events import EventKind, ProducerEvent
 from aioproducer.telemetry.metrics import ProducerMetrics
 from aioproducer.telemetry.observer import Observer
+from aioproducer.turns import Turn
 from aioproducer.waiting import Countdown
 
 logger = logging.getLogger("aioproducer")
@@ -79,6 +80,7 @@ class Runtime:
         self.failure: KafkaError | None = None
         self._ending: asyncio.Task[None] | None = None
         self._background = Background(loop, config.client_id, on_death=self._died)
+        self._turn = Turn(loop, lambda: not self.accumulator.unsettled)
         self._alarm = Alarm(loop)
         self._codec = _codec(config)
         self._threads = compressing_threads(self._codec)
@@ -252,7 +254,7 @@ class Runtime:
     # What the parts tell each other
 
     def _new_outcome(self, queue: PartitionQueue, base_timestamp: int, deltas: Sequence[int]) -> Outcome:
-        return Outcome(self._loop, queue.topic, queue.partition, base_timestamp, deltas, queue)
+        return Outcome(self._loop, queue.topic, queue.partition, base_timestamp, deltas, queue, self._turn.soon)
 
     def _refuse(self, topic: str, timestamps: Sequence[int]) -> Outcome:
         return Outcome(self._loop, topic, -1, 0, timestamps, OwnOrder())
@@ -372,6 +374,7 @@ class Runtime:
                 threads=self._threads,
             ),
             loop=self._loop,
+            turn=self._turn,
             topic_id_of=self._topic_id,
             on_unreachable=self.cluster.request_refresh,
             on_response=self._new_leaders,

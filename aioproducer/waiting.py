@@ -7,9 +7,11 @@ are woken by one call from the loop. What is waited for is not known here.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextvars import Context
 from typing import Any, TypeAlias
+
+from aioproducer.turns import Soon
 
 Entry: TypeAlias = tuple[Callable[[Any], object], Any, Context | None]
 """A callback: what is called, with what, in which context."""
@@ -20,15 +22,22 @@ class Place:
     if there is a need to know.
     """
 
-    __slots__ = ("_entries", "_waits", "done", "loop", "on_wanted")
+    __slots__ = ("_entries", "_soon", "_waits", "done", "loop", "on_wanted")
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, soon: Soon | None = None) -> None:
+        """soon: has those who await go on; the loop's `call_soon` if not given."""
         self.loop = loop
+        self._soon = soon
         self.done = False
         self.on_wanted: Callable[[], None] | None = None
         # By argument: thousands may wait for one batch, and be cancelled one by one.
         self._entries: dict[object, list[Entry]] | None = None
         self._waits: dict[Wait, None] | None = None
+
+    @property
+    def soon(self) -> Soon:
+        """What has those who await go on."""
+        return self._soon or self.loop.call_soon
 
     # Callbacks
 
@@ -69,6 +78,10 @@ class Place:
 
     # Tasks
 
+    def __await__(self) -> Generator[Wait, None, None]:
+        """Wait until it is told."""
+        yield Wait(self)
+
     def enter(self, wait: Wait) -> None:
         """A task awaits."""
         if self._waits is None:
@@ -99,7 +112,7 @@ class Place:
             self.call_soon(self.take_entries())
         if self._waits:
             waits, self._waits = self._waits, None
-            self.loop.call_soon(_wake, self.loop, iter(waits))
+            self.soon(_wake, self.loop, iter(waits))
 
 
 class Wait:
@@ -131,8 +144,14 @@ class Wait:
         return True
 
     def result(self) -> None:
-        if self._cancelled is not None:
-            raise self._cancelled
+        error, self._cancelled = self._cancelled, None
+        if error is not None:
+            try:
+                raise error
+            finally:
+                # The task keeps the error, whose traceback has this frame: a circle, which would keep the stack of who
+                # waited until the next collection.
+                del error, self.callback
 
 
 def _wake(loop: asyncio.AbstractEventLoop, waits: Iterator[Wait]) -> None:

@@ -42,7 +42,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("outcome",),
     ("waiting",),
     ("models",),
-    ("slices",),
+    ("slices", "turns"),
     ("errors", "version", "work"),
 )
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Generator
+import gc
+import weakref
 from typing import Any
 
 import pytest
 
-from aioproducer.waiting import Place, Wait
+from aioproducer.waiting import Place
 from tests.support.deliveries import turns
 from tests.support.virtual_time import VirtualTimeLoop, virtual_time
 
@@ -25,9 +26,6 @@ class Here(Place):
 
     def _count(self) -> None:
         self.wanted += 1
-
-    def __await__(self) -> Generator[Any, None, None]:
-        yield Wait(self)
 
     def end(self) -> None:
         self.done = True
@@ -101,6 +99,31 @@ async def test_who_is_cancelled_leaves_and_the_others_stay() -> None:
     assert not tasks[0].done()
     next_place.end()
     await asyncio.gather(tasks[0], tasks[2])
+
+
+@virtual_time
+async def test_the_stack_of_who_is_cancelled_goes_without_the_collector() -> None:
+    class Held:
+        pass
+
+    async def waiting(held: Held) -> None:
+        await place
+
+    place = Here()
+    held = Held()
+    kept = weakref.ref(held)
+    task = asyncio.create_task(waiting(held))
+    del held
+    await turns()
+    gc.disable()
+    try:
+        task.cancel()
+        await asyncio.wait([task])
+        del task
+        await turns()
+        assert kept() is None
+    finally:
+        gc.enable()
 
 
 def test_what_ends_the_loop_in_one_task_leaves_the_others_their_turn() -> None:

@@ -9,7 +9,8 @@ from aioproducer.cluster.race import race
 from aioproducer.cluster.resolve import Resolve
 from aioproducer.configuration.addresses import Address
 from aioproducer.errors import ConnectionFailedError, ConnectTimeoutError, KafkaError
-from aioproducer.network.connection import Connection, explain, open_connection
+from aioproducer.network.connection import Connection, open_connection
+from aioproducer.network.faults import explain
 from aioproducer.network.stream import Dialer, Spawn
 
 

@@ -12,8 +12,6 @@ It does not decide what to send, when to connect again, nor what an error in an 
 from __future__ import annotations
 
 import asyncio
-import os
-import socket
 from collections import deque
 from collections.abc import Callable
 from operator import attrgetter
@@ -28,6 +26,7 @@ from aioproducer.errors import (
     ProtocolError,
     RequestTimeoutError,
 )
+from aioproducer.network.faults import explain, silence
 from aioproducer.network.framing import FrameReader
 from aioproducer.network.handshake import negotiate
 from aioproducer.network.pending import OpenBody, Pending, decoded, decoding, undecoded
@@ -38,6 +37,7 @@ from aioproducer.protocol.headers import decode_response_header, encode_request
 from aioproducer.protocol.schema import Request, Response, api_name
 from aioproducer.protocol.versions import BrokerVersions
 from aioproducer.slices import in_slices
+from aioproducer.turns import Turn
 
 _T = TypeVar("_T")
 
@@ -83,21 +83,10 @@ async def open_connection(
             _put_name(error, name)
             raise
         if isinstance(error, TimeoutError) and limit.expired():
-            raise ConnectTimeoutError(f"{name}: {_silence(stream, setup_timeout)}") from error
+            raise ConnectTimeoutError(f"{name}: {silence(setup_timeout, connected=stream is not None)}") from error
         if isinstance(error, OSError):
             raise ConnectionFailedError(f"{name}: {explain(error)}") from error
         raise
-
-
-def explain(error: OSError) -> str:
-    """What an error of the network means, in words for a log."""
-    if isinstance(error, ConnectionRefusedError):
-        return "connection refused; is a broker listening there?"
-    if isinstance(error, socket.gaierror):
-        return f"the name can not be resolved ({error.strerror or error})"
-    if error.errno is not None and error.errno > 0:
-        return os.strerror(error.errno)
-    return str(error) or type(error).__name__
 
 
 class Connection:
@@ -105,7 +94,7 @@ class Connection:
 
     versions: what the broker speaks. throttled_until: the loop time before which the broker wants to be left alone
     (KIP-219); those who send look at it, `send` does not. last_used: the loop time of the last request or answer.
-    answered: how many requests were answered.
+    answered: how many requests were answered. turn: where what comes of the answers in a chunk goes on at its end.
     """
 
     __slots__ = (
@@ -125,6 +114,7 @@ class Connection:
         "last_used",
         "name",
         "throttled_until",
+        "turn",
         "versions",
     )
 
@@ -155,6 +145,7 @@ class Connection:
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0.0
         self._reader: asyncio.Task[None] | None = None
+        self.turn: Turn | None = None
 
     def __repr__(self) -> str:
         state = "ready" if self._error is None else f"closed ({self._error})"
@@ -308,6 +299,9 @@ class Connection:
         return correlation_id
 
     def _received(self, data: bytes) -> None:
+        turn = self.turn
+        if turn is not None:
+            turn.begin()
         try:
             for frame in self._frames.feed(data):
                 if self._error is not None:
@@ -320,6 +314,8 @@ class Connection:
             self._bug = self._bug or bug
         if self._bug is not None:
             self.close(self._lost("an error in this client, which is a bug"))
+        if turn is not None:
+            turn.end()
 
     async def _watch(self) -> None:
         """The connection's task: sees to its end, and dies of what went wrong with an answer in this client."""
@@ -390,9 +386,3 @@ class Connection:
 def _put_name(error: KafkaError, name: str) -> None:
     """Puts the broker's name in front of an error that was made where it is not known, and that nobody has seen yet."""
     error.args = (f"{name}: {error}",)
-
-
-def _silence(stream: Stream | None, seconds: float) -> str:
-    if stream is None:
-        return f"no connection within {seconds:g} s; is the address right, and does a firewall drop the packets?"
-    return f"connected, but no answer to the handshake within {seconds:g} s; is this the Kafka port?"

@@ -31,6 +31,7 @@ from aioproducer.sending.settlement import Settlement
 from aioproducer.sending.threads import Threads
 from aioproducer.telemetry.counters import Counters
 from aioproducer.telemetry.events import EventKind, OnEvent, ProducerEvent
+from aioproducer.turns import Turn
 
 
 class SenderOptions(NamedTuple):
@@ -55,6 +56,7 @@ class Sender:
         options: SenderOptions,
         *,
         loop: asyncio.AbstractEventLoop,
+        turn: Turn,
         topic_id_of: Callable[[str], UUID],
         on_unreachable: Callable[[], None],
         on_response: Callable[[Answers, Sequence[NodeEndpoint]], None],
@@ -75,7 +77,8 @@ class Sender:
         self._on_response = on_response
         self._emit = emit
         self._clock = loop.time
-        self._alarm = Alarm(loop)
+        self._turn = turn
+        self._alarm = Alarm(loop, turn.soon)
         node.wake = self._alarm.set
 
     def __repr__(self) -> str:
@@ -112,6 +115,7 @@ class Sender:
     async def _serve(self, connection: Connection) -> None:
         """Send over this connection until it is closed."""
         connection.on_close(self._closed)
+        connection.turn = self._turn
         # A slot belongs to a request from before it is put together until it is answered.
         slots = asyncio.Semaphore(self._options.max_in_flight)
         while True:

@@ -22,6 +22,7 @@ from aioproducer.protocol.messages.api_versions import ApiVersionsRequest, ApiVe
 from aioproducer.protocol.messages.metadata import MetadataRequest, MetadataResponse, MetadataResponseTopic
 from aioproducer.protocol.schema import Response
 from aioproducer.protocol.serving import encode_response
+from aioproducer.turns import Turn
 from tests.support.scripted_peer import Answer, Close, MemoryNetwork, MemoryStream
 from tests.support.virtual_time import Background, virtual_time
 
@@ -497,3 +498,33 @@ async def test_a_large_answer_that_is_none_ends_the_connection() -> None:
     assert isinstance(bench.answers[0], ProtocolError)
     await connection.wait_closed()
     await bench.background.end()
+
+
+@pytest.mark.parametrize("spoilt", [False, True])
+def test_what_comes_of_the_answers_goes_on_behind_the_last_of_a_chunk(spoilt: bool) -> None:
+    @virtual_time
+    async def run() -> None:
+        bench = Bench()
+        connection = await bench.open()
+        loop = asyncio.get_running_loop()
+        connection.turn = turn = Turn(loop, lambda: True)
+        answered_by_then: list[int] = []
+        answered = 0
+
+        def on_answer(_answer: Response | KafkaError) -> None:
+            nonlocal answered
+            answered += 1
+            turn.soon(lambda: answered_by_then.append(answered))
+
+        for _ in range(3):
+            connection.send(MetadataRequest(), VERSION, on_answer, timeout=30.0)
+        last = reply(9) if spoilt else reply(4)
+        loop.call_soon(bench.stream.feed, reply(2) + reply(3) + last)
+        loop.call_soon(lambda: answered_by_then.append(-1))
+        await turns()
+        assert answered_by_then == [3, 3, 3, -1]
+        assert connection.closed == spoilt
+        connection.close()
+        await bench.background.end()
+
+    run()

@@ -18,6 +18,7 @@ from aioproducer.sending.sequences import Sequencer
 from aioproducer.sending.settlement import Settlement
 from aioproducer.telemetry.counters import Counters
 from aioproducer.telemetry.events import ProducerEvent
+from aioproducer.turns import Turn
 
 BACKOFF = 0.1
 FOREVER = 2**31 - 1
@@ -43,6 +44,7 @@ class Bench:
         self.bumped: list[PartitionQueue] = []
         self.moved: list[PartitionQueue] = []
         self.loop = loop or cast(asyncio.AbstractEventLoop, None)  # nobody waits, so nobody is called
+        self.turn = Turn(self.loop, lambda: not self.accumulator.unsettled)
         self.counters = Counters()
         self.sequencer = Sequencer(
             idempotent=idempotent,
@@ -63,7 +65,7 @@ class Bench:
             compressing=compressing,
             gate=self.sequencer,
             new_outcome=lambda queue, base, deltas: Outcome(
-                self.loop, queue.topic, queue.partition, base, deltas, queue
+                self.loop, queue.topic, queue.partition, base, deltas, queue, self.turn.soon
             ),
             on_node=self.nodes.append,
             on_moved=self.moved.append,

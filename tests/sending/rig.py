@@ -26,6 +26,7 @@ from aioproducer.protocol.versions import BrokerVersions
 from aioproducer.records.codecs import Codec, codec
 from aioproducer.sending.sender import Sender, SenderOptions
 from aioproducer.sending.threads import compressing_threads
+from aioproducer.turns import Turn
 from tests.sending.bench import Bench
 from tests.support.virtual_time import Background
 
@@ -42,6 +43,7 @@ class FakeConnection:
         api = ApiVersion(api_key=0, min_version=3, max_version=newest)
         self.versions = BrokerVersions(ApiVersionsResponse(api_keys=(api,)))
         self.throttled_until = 0.0
+        self.turn: Turn | None = None
         self.error: KafkaError | None = None
         self.sent: list[ProduceRequest] = []
         self.sent_at: list[float] = []
@@ -166,6 +168,7 @@ class Rig:
             self.bench.counters,
             self.options,
             loop=loop,
+            turn=self.bench.turn,
             topic_id_of=lambda _name: UUID(int=0),
             on_unreachable=self._on_unreachable,
             on_response=self._on_response,

@@ -12,6 +12,7 @@ from collections.abc import Callable
 import pytest
 
 from aioproducer.batching.batch import State
+from aioproducer.delivery import Delivery
 from aioproducer.errors import (
     ConnectionFailedError,
     DeliveryTimeoutError,
@@ -19,7 +20,9 @@ from aioproducer.errors import (
     UnsupportedVersionError,
 )
 from aioproducer.models import NO_OFFSET, Acks
+from aioproducer.outcome import Outcome
 from aioproducer.records.codecs import Codec, codec
+from aioproducer.records.headers import NO_HEADERS
 from tests.sending.bench import error_of
 from tests.sending.rig import CUT, FakeConnection, Rig
 from tests.support.virtual_time import virtual_time
@@ -96,6 +99,43 @@ async def test_a_link_that_is_closed_for_good_does_not_keep_the_loop() -> None:
     assert rig.link.asked > 1
     rig.bench.settlement.fail_all(lambda _batch: CUT, 0.0)
     error_of(batch)
+    await rig.end()
+
+
+@virtual_time
+async def test_who_awaits_goes_on_where_the_answer_arrives_and_what_all_send_then_is_one_request() -> None:
+    rig = Rig()
+    await rig.accepted()
+    assert rig.connection.turn is rig.bench.turn
+    queue = rig.queue(0)
+    accumulator = rig.bench.accumulator
+
+    def send() -> Outcome:
+        if not accumulator.append(queue, None, b"v", NO_HEADERS, 1):
+            accumulator.open_batch(queue, None, b"v", NO_HEADERS, 1, 0.0)
+        assert queue.open is not None
+        return queue.open.outcome
+
+    async def twice() -> None:
+        for _ in range(2):
+            await Delivery(send(), 0)
+
+    tasks = [asyncio.create_task(twice()) for _ in range(3)]
+    await asyncio.sleep(1)
+    sent = len(rig.connection.sent)
+
+    def arrive() -> None:
+        rig.bench.turn.begin()
+        rig.connection.answer()
+        assert len(rig.connection.sent) == sent, "not before all answers are handled"
+        rig.bench.turn.end()
+        assert len(rig.connection.sent) == sent + 1
+        assert [batch.count for batch in queue.taken] == [3]
+
+    asyncio.get_running_loop().call_soon(arrive)
+    await asyncio.sleep(1)
+    rig.connection.answer()
+    await asyncio.gather(*tasks)
     await rig.end()
 
 
