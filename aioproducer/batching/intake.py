@@ -161,13 +161,21 @@ class Intake:
 
         Raises PartitionerError, and nothing is kept then; for a record that has to wait it is in the delivery.
         """
-        parked = self._park(topic.name, key, value, tail, partition, timestamp_ms, on_delivery)
         if topic.partitions is None and not topic.parked:
             # The first who waits; if there were others, they have given up, and so has the metadata.
             self._on_unknown_topic(topic.name)
         known = topic.knows(partition)
-        if known and not self._line and self._let_in(topic, parked, now):
-            return parked.delivery
+        if known and not self._line:
+            queue, size = self._put(topic, key, value, tail, partition, timestamp_ms, now)
+            if size:
+                batch = queue.open
+                assert batch is not None
+                index = batch.builder.count - 1
+                if on_delivery is not None:
+                    batch.outcome.report(index, on_delivery)
+                return Delivery(batch.outcome, index)
+            partition = self._settled_on(topic, key, partition, queue)
+        parked = self._park(topic.name, key, value, tail, partition, timestamp_ms, on_delivery)
         parked.on_withdrawn = self._withdrawn
         parked.since = now
         parked.deadline = now + self._patience
@@ -183,13 +191,36 @@ class Intake:
 
     def _let_in(self, topic: Topic, parked: Parked, now: float) -> bool:
         """Move a record into a batch, a new one if need be; False if there is no room. Raises PartitionerError."""
-        key, value, partition = parked.key, parked.value, parked.partition
+        key, partition = parked.key, parked.partition
+        queue, size = self._put(topic, key, parked.value, parked.tail, partition, parked.timestamp_ms, now)
+        if not size:
+            parked.partition = self._settled_on(topic, key, partition, queue)
+            return False
+        batch = queue.open
+        assert batch is not None
+        parked.move_to(batch.outcome, batch.builder.count - 1)
+        return True
+
+    def _put(
+        self,
+        topic: Topic,
+        key: bytes | None,
+        value: bytes | None,
+        tail: bytes,
+        partition: int | None,
+        timestamp_ms: int,
+        now: float,
+    ) -> tuple[PartitionQueue, int]:
+        """Add a record to the open batch of its partition, or to a new one. Returns the partition, and the bytes taken:
+        0 if there is no room. Raises PartitionerError.
+        """
+        accumulator = self._accumulator
         sticky = partition is None and topic.is_sticky(key)
         queue = topic.place(key, value, now) if partition is None else topic.queue(partition)
-        size = self._append(queue, parked)
+        size = accumulator.append(queue, key, value, tail, timestamp_ms)
         rest = 0 if size or queue.open is None else queue.open.builder.limit - queue.open.builder.size
         # Its batch is full, for memory there is; or it was sent before it was, which ends no visit of ours.
-        full = queue.open is not None and rest <= self._accumulator.available
+        full = queue.open is not None and rest <= accumulator.available
         sent = queue.open is None and queue.sealed > 0 and not sticky
         if not size and partition is None and (full or sent):
             # The moment to go to another partition.
@@ -197,28 +228,22 @@ class Intake:
                 # What is left of the batch counts as produced, so that the visit to a partition ends with a batch.
                 moved = topic.sticky.appended(rest, batch_open=False)
                 if moved:
-                    self._accumulator.seal(queue)
+                    accumulator.seal(queue)
                     topic.end_visit()
             else:
                 moved = topic.new_batch(queue.partition)
             if moved:
                 queue = topic.place(key, value, now)
-                size = self._append(queue, parked)
+                size = accumulator.append(queue, key, value, tail, timestamp_ms)
         if not size:
-            size = self._accumulator.open_batch(queue, key, value, parked.tail, parked.timestamp_ms, now)
-        if not size:
-            if not sticky:
-                parked.partition = queue.partition  # a partitioner is not asked again at each attempt
-            return False
-        if sticky and topic.sticky.appended(size, batch_open=True):
+            size = accumulator.open_batch(queue, key, value, tail, timestamp_ms, now)
+        if size and sticky and topic.sticky.appended(size, batch_open=True):
             topic.end_visit()
-        batch = queue.open
-        assert batch is not None
-        parked.move_to(batch.outcome, batch.builder.count - 1)
-        return True
+        return queue, size
 
-    def _append(self, queue: PartitionQueue, parked: Parked) -> int:
-        return self._accumulator.append(queue, parked.key, parked.value, parked.tail, parked.timestamp_ms)
+    def _settled_on(self, topic: Topic, key: bytes | None, partition: int | None, queue: PartitionQueue) -> int | None:
+        """The partition of a record that has to wait for room: a partitioner is not asked again at each attempt."""
+        return None if partition is None and topic.is_sticky(key) else queue.partition
 
     def _wait_for_room(self, topic: Topic, parked: Parked) -> None:
         self._line[parked] = None
