@@ -211,7 +211,8 @@ class Accumulator:
                 node.strike(queue)
                 continue
             batch = queue.batches[0]
-            if taken and size + batch.wire_size > limit:
+            size += batch.wire_size
+            if taken and size > limit:
                 break
             node.strike(queue)
             if batch is queue.open:
@@ -219,7 +220,6 @@ class Accumulator:
             batch.move(State.IN_FLIGHT)
             queue.take()
             self._gate.stamp(batch)
-            size += batch.wire_size
             taken.append(batch)
         if taken:
             node.drained_at = now
@@ -362,7 +362,7 @@ class Accumulator:
     def _look(self, queue: PartitionQueue) -> None:
         """List the partition with its leader if it is ready."""
         node = queue.node
-        if node is not None and queue not in node.ready and self._is_ready(node, queue):
+        if queue.batches and node is not None and queue not in node.ready and self._is_ready(node, queue):
             node.put(queue)
 
     def _arm(self, queue: PartitionQueue) -> None:

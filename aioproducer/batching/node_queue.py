@@ -85,8 +85,8 @@ class NodeQueue:
 
     def due(self, now: float) -> list[PartitionQueue]:
         """The partitions whose timers have come. They have none any more."""
-        queues = []
-        while (when := self.next_look) is not None and when <= now:
+        queues: list[PartitionQueue] = []
+        while self._timers and (when := self.next_look) is not None and when <= now:
             queue = heappop(self._timers)[2]
             del self._looks[queue]
             queues.append(queue)

@@ -57,6 +57,9 @@ class SocketStream(asyncio.Protocol):
         transport = self._transport
         if transport is None or transport.is_closing():
             return
+        if self._takes and not self._unwritten and sum(map(len, chunks)) <= _PIECE:
+            transport.write(b"".join(chunks))  # the way of nearly all
+            return
         self._unwritten.extend(in_pieces(chunks, _PIECE))
         self._go_on(transport)
 

@@ -36,13 +36,22 @@ Answers: TypeAlias = Mapping[tuple[str, int], PartitionProduceResponse]
 
 def topic_ids(batches: Iterable[Batch], id_of: Callable[[str], UUID]) -> TopicIds:
     """The ids as of the moment of sending, by which the response is read (KAFKA-19397)."""
-    return {topic: id_of(topic) for topic in {batch.queue.topic for batch in batches}}
+    ids: dict[str, UUID] = {}
+    for batch in batches:
+        topic = batch.queue.topic
+        if topic not in ids:
+            ids[topic] = id_of(topic)
+    return ids
 
 
 def pick_version(versions: BrokerVersions, ids: TopicIds, codec_name: str) -> int:
     """The produce version for a request; one before topic ids if an id is not known. Raises UnsupportedVersionError."""
-    known = all(topic_id.int for topic_id in ids.values())
-    version = versions.pick(ProduceRequest, at_most=None if known else _TOPIC_IDS_SINCE - 1)
+    at_most = None
+    for topic_id in ids.values():
+        if not topic_id.int:
+            at_most = _TOPIC_IDS_SINCE - 1
+            break
+    version = versions.pick(ProduceRequest, at_most)
     if codec_name == "zstd" and version < _ZSTD_SINCE:
         raise UnsupportedVersionError(
             f"compression_type='zstd' needs Produce version {_ZSTD_SINCE}, and the broker offers {version}: use 'lz4', "

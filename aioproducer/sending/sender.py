@@ -72,6 +72,7 @@ class Sender:
         self._settlement = settlement
         self._counters = counters
         self._options = options
+        self._timeout_ms = int(options.request_timeout * 1000)
         self._topic_id_of = topic_id_of
         self._on_unreachable = on_unreachable
         self._on_response = on_response
@@ -149,25 +150,14 @@ class Sender:
 
     async def _transmit(self, connection: Connection, batches: Sequence[Batch], slots: asyncio.Semaphore) -> None:
         options = self._options
-        if fresh := [batch for batch in batches if batch.records is None]:
-            try:
-                await self._encode(fresh)
-            except BaseException:  # also where this task is cancelled: what it has taken is held by nobody else
-                slots.release()
-                self._settlement.not_written(batches, self._clock())
-                raise
-        if connection.error is not None:
-            slots.release()
-            self._settlement.lost(batches, connection.error, self.node_id, self._clock())
-            return
-        # Some can have been given up while they were compressed.
-        late = [batch for batch in batches if batch.state is not State.IN_FLIGHT]
-        if late:
-            self._settlement.not_written(late, self._clock())
-            batches = [batch for batch in batches if batch.state is State.IN_FLIGHT]
+        if options.threads is not None:
+            batches = await self._compressed(connection, batches, slots, options.threads)
             if not batches:
-                slots.release()
                 return
+        else:
+            for batch in batches:
+                if batch.records is None:
+                    batch.load(batch.builder.build(), 0)
         ids = topic_ids(batches, self._topic_id_of)
         try:
             version = pick_version(connection.versions, ids, options.codec.name)
@@ -175,7 +165,7 @@ class Sender:
             self._settlement.refused(batches, error, self._clock())
             slots.release()
             return
-        request = build_request(batches, ids, acks=options.acks, timeout_ms=int(options.request_timeout * 1000))
+        request = build_request(batches, ids, acks=options.acks, timeout_ms=self._timeout_ms)
         answered = partial(self._answered, batches, ids, slots)
         for batch in batches:
             if batch.attempts:
@@ -210,14 +200,38 @@ class Sender:
         # Without answers to wait for, a full buffer would go out in one turn of the loop.
         await asyncio.sleep(0)
 
-    async def _encode(self, batches: Sequence[Batch]) -> None:
+    async def _compressed(
+        self, connection: Connection, batches: Sequence[Batch], slots: asyncio.Semaphore, threads: Threads
+    ) -> Sequence[Batch]:
+        """Those of the batches that are to be written, with their records as they go over the wire; if there are none,
+        the slot is free again.
+        """
+        fresh = [batch for batch in batches if batch.records is None]
+        if not fresh:
+            return batches
+        try:
+            await self._compress(fresh, threads)
+        except BaseException:  # also where this task is cancelled: what it has taken is held by nobody else
+            slots.release()
+            self._settlement.not_written(batches, self._clock())
+            raise
+        if connection.error is not None:
+            slots.release()
+            self._settlement.lost(batches, connection.error, self.node_id, self._clock())
+            return ()
+        # Some can have been given up meanwhile.
+        late = [batch for batch in batches if batch.state is not State.IN_FLIGHT]
+        if late:
+            self._settlement.not_written(late, self._clock())
+            batches = [batch for batch in batches if batch.state is State.IN_FLIGHT]
+            if not batches:
+                slots.release()
+        return batches
+
+    async def _compress(self, batches: Sequence[Batch], threads: Threads) -> None:
         """Bring the records of batches that are sent for the first time into the form they have on the wire."""
-        codec, threads = self._options.codec, self._options.threads
+        codec = self._options.codec
         sections = [batch.builder.build() for batch in batches]
-        if threads is None:
-            for batch, section in zip(batches, sections, strict=True):
-                batch.load(section, 0)
-            return
         # It is the sum that would keep the loop, and one visit to the thread is enough for all.
         if sum(map(len, sections)) > codec.inline_limit:
             compressed = await threads.run(_compress, codec, sections)

@@ -62,17 +62,18 @@ class Sequencer:
 
     def may_send(self, queue: PartitionQueue) -> bool:
         """Whether the oldest batch of the queue may go now."""
-        if queue.in_flight >= self._max_in_flight:
+        in_flight = queue.in_flight
+        if in_flight >= self._max_in_flight:
             return False
         if not self.idempotent:
             return True
         if self.identity is None:
             return False
         if queue.batches[0].sequenced:
-            return not queue.in_flight
+            return not in_flight
         if queue in self._gaps:
             return False
-        if not queue.in_flight:
+        if not in_flight:
             return True
         if queue.identity != self.identity or queue.accepted_by != queue.leader:
             return False

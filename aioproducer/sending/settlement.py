@@ -68,8 +68,13 @@ class Settlement:
             if answer is None:
                 error = ProtocolError(f"broker {node_id} answered a produce request without naming {_where(batch)}")
                 self._lost(batch, error, node_id, now)
+                continue
+            batch.written = False
+            if not answer.error_code and batch.state is State.IN_FLIGHT:
+                # What `judge` says of nearly all, without asking: 3 us of those that an awaited record takes.
+                self._accumulator.answered(batch)
+                self._acknowledge(batch, answer.base_offset, answer.log_append_time_ms, node_id)
             else:
-                batch.written = False
                 self._judge(batch, answer, node_id, now)
         fatal, self._fatal = self._fatal, None
         if fatal is not None:
