@@ -1,0 +1,110 @@
+"""What a record that is awaited alone costs at the least: `python -m benchmarks.floor`, on librdkafka's mock cluster.
+
+Three ways take turns on one connection each, in one process: `raw`, a round trip of bytes encoded beforehand;
+`encoded`, which makes the bytes of each record, by a few calls of `struct` and one checksum, and does not read the
+answer; `coded`, which makes and reads them with this package's own codecs. None has a buffer, an order of partitions, a
+retry or a time-out: what is between `coded` and the producer is the price of those. Prints the medians of all rounds,
+and how often they are that of `raw`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from statistics import median
+from typing import TypeAlias
+
+from aioproducer.protocol.headers import decode_response_header, encode_request
+from aioproducer.protocol.messages.produce import (
+    PartitionProduceData,
+    ProduceRequest,
+    ProduceResponse,
+    TopicProduceData,
+)
+from aioproducer.records.batch import encode_header
+from aioproducer.records.builder import RecordsBuilder
+from aioproducer.records.headers import NO_HEADERS
+from benchmarks.brokers import mock_broker
+from benchmarks.clients.raw import BenchmarkClient, batch, produce
+from benchmarks.shapes import Message, Shape, shape_named
+from benchmarks.worker import percentile
+
+ROUNDS = 7
+_ROOM = 1 << 20
+_VERSION = 10  # the newest of Produce that the mock cluster speaks
+
+Way: TypeAlias = Callable[[BenchmarkClient, Shape, int, bytes], Awaitable[object]]
+"""Sends a record, the so manieth of a producer with id 0, and returns when its answer is there."""
+
+
+async def raw(client: BenchmarkClient, shape: Shape, _number: int, value: bytes) -> None:
+    await client.awaited(shape.topic, Message(value))
+
+
+async def encoded(client: BenchmarkClient, shape: Shape, number: int, value: bytes) -> bytes:
+    return await client.link.ask(produce(shape.topic, batch(value, 0, 0, number)))
+
+
+async def coded(client: BenchmarkClient, shape: Shape, number: int, value: bytes) -> ProduceResponse:
+    builder = RecordsBuilder()
+    builder.append(None, value, NO_HEADERS, time.time_ns() // 1_000_000, _ROOM)
+    records = builder.build()
+    header = encode_header(
+        records=records,
+        codec_id=0,
+        count=1,
+        base_timestamp=builder.base_timestamp,
+        max_timestamp=builder.max_timestamp,
+        producer_id=0,
+        producer_epoch=0,
+        base_sequence=number,
+    )
+    request = ProduceRequest(
+        acks=-1,
+        timeout_ms=30_000,
+        topic_data=[
+            TopicProduceData(
+                name=shape.topic, partition_data=[PartitionProduceData(index=0, records=(header, records))]
+            )
+        ],
+    )
+    frame = encode_request(request, version=_VERSION, correlation_id=number, client_id="floor")
+    _, body = decode_response_header(await client.link.ask(b"".join(frame)), ProduceRequest, _VERSION)
+    return ProduceResponse.decode(body, _VERSION, exact=False)
+
+
+WAYS: dict[str, Way] = {"raw": raw, "encoded": encoded, "coded": coded}
+
+
+async def run(bootstrap: str, shape: Shape, records: int, *, rounds: int = ROUNDS) -> dict[str, tuple[float, float]]:
+    """p50 and p99 of each way in seconds, medians of the rounds."""
+    found: dict[str, list[tuple[float, float]]] = {name: [] for name in WAYS}
+    for _ in range(rounds):
+        for name, way in WAYS.items():
+            client = BenchmarkClient()
+            await client.start(bootstrap, shape)
+            latencies = []
+            for number, value in enumerate(shape.values(records)):
+                begin = time.perf_counter()
+                await way(client, shape, number, value)
+                latencies.append(time.perf_counter() - begin)
+            await client.stop()
+            latencies.sort()
+            found[name].append((percentile(latencies, 0.5), percentile(latencies, 0.99)))
+    return {name: (median(p50 for p50, _ in each), median(p99 for _, p99 in each)) for name, each in found.items()}
+
+
+def main() -> None:
+    shape = shape_named("one-at-a-time")
+    with mock_broker([shape]) as broker:
+        found = asyncio.run(run(broker.bootstrap, shape, shape.quick_records))
+    least = found["raw"]
+    for name, (p50, p99) in found.items():
+        times = f"p50 {p50 * 1e6:6.1f} us, {p50 / least[0]:.2f} x   p99 {p99 * 1e6:6.1f} us, {p99 / least[1]:.2f} x"
+        sys.stdout.write(f"{name:8} {times}\n")
+
+
+if __name__ == "__main__":
+    main()
