@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 
-from aioproducer.bulk import ProducerRecord, send_all
+from aioproducer.bulk import Entrance, ProducerRecord, send_all
 from aioproducer.delivery import Delivery
 from aioproducer.errors import ArgumentTypeError, BulkSendError, NotEnoughReplicasError, SerializationError
+from aioproducer.lifecycle import Open
 from aioproducer.models import Headers
 from aioproducer.outcome import Outcome, OwnOrder
+from tests.support.batching import Core
 from tests.support.virtual_time import virtual_time
 
 
@@ -79,6 +81,33 @@ async def test_values_and_records() -> None:
         ("orders", None, None, None, (), None),
     ]
     assert sends.drains == 3
+
+
+@virtual_time
+async def test_what_needs_a_look_goes_the_way_of_send() -> None:
+    core = Core()
+    core.know("orders", 0)
+    core.send()
+    batch = core.queue().open
+    assert batch is not None
+    here = Open()
+    sends = Sends()
+    assert await send_all(sends, "orders", [b"abc"], Entrance(here, core.intake, 3)) == 1
+    here.begin(asyncio.get_running_loop())
+    assert await send_all(sends, "orders", [b"four", bytearray(b"b"), None], Entrance(here, core.intake, 3)) == 3
+    assert await send_all(sends, "others", [b"ab"], Entrance(here, core.intake, 3)) == 1
+    assert [value for _, value, *_ in sends.sent] == [b"abc", b"four", b"b", None, b"ab"]
+    assert batch.count == 1
+
+    def short() -> Iterator[bytes]:
+        yield b"ab"
+        yield b"abc"
+        core.accumulator.seal_all()
+        core.acknowledge(*core.drain())
+
+    assert await send_all(sends, "orders", short(), Entrance(here, core.intake, 3)) == 2
+    assert batch.count == 3
+    assert len(sends.sent) == 5
 
 
 @virtual_time

@@ -74,6 +74,16 @@ def test_a_key_goes_where_its_hash_says_also_while_batches_are_open() -> None:
     assert placed() == [partition_for_key(key, 2) for key in keys + keys]
 
 
+def test_when_the_hash_of_a_key_alone_decides() -> None:
+    for core, spread in ((Core(), 3), (Core(ignore_keys=True), 0), (Core(partitioner=Hooked()), 0)):
+        topic = core.intake.topic("orders")
+        assert topic.spread == 0
+        core.know("orders", 0, 0, 0)
+        assert topic.spread == spread
+        topic.rest()
+        assert topic.spread == 0
+
+
 def test_a_partitioner_may_move_on_when_its_batch_was_sent_before_it_was_full() -> None:
     hooked = Hooked()
     core = Core(partitioner=hooked)

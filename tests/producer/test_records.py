@@ -23,6 +23,7 @@ from aioproducer.errors import (
     InvalidArgumentError,
     KafkaError,
     PartitionerError,
+    RecordTooLargeError,
     TopicAuthorizationError,
 )
 from aioproducer.partitioning.base import Partitions
@@ -58,8 +59,10 @@ async def test_options_are_checked_at_once() -> None:
         ({"headers": [("a", "text")]}, ArgumentTypeError, "the value of 'a'"),
         ({"headers": [(b"a", b"1")]}, ArgumentTypeError, "the key b'a'"),
         ({"headers": [("\ud800", b"1")]}, InvalidArgumentError, "UTF-8"),
+        ({"headers": [("h", b"x" * (1 << 20))]}, RecordTooLargeError, "max_request_size=1048576"),
         ({"timestamp_ms": 1.5}, ArgumentTypeError, "timestamp_ms=1.5"),
         ({"timestamp_ms": -1}, InvalidArgumentError, "timestamp_ms=-1"),
+        ({"timestamp_ms": 1 << 63}, InvalidArgumentError, "timestamp_ms=9223372036854775808"),
         ({"on_delivery": 1}, ArgumentTypeError, "on_delivery=1"),
     ],
 )
@@ -69,6 +72,15 @@ async def test_arguments_are_checked_at_once(
     with pytest.raises(error, match=message):
         started.send(**{"topic": TOPIC, "value": b"x"} | arguments)
     assert started.metrics().waiting_sends == started.metrics().buffered_records == 0
+
+
+async def test_serializers_see_bytes_too(cluster: EmbeddedCluster) -> None:
+    def upper(topic: str, given: bytes) -> bytes:
+        return given.upper()
+
+    async with Producer(cluster.bootstrap_servers, key_serializer=upper, value_serializer=upper) as producer:
+        await producer.send(TOPIC, b"value", key=b"key")
+    assert [(record.key, record.value) for record in cluster.records(TOPIC)] == [(b"KEY", b"VALUE")]
 
 
 async def test_on_delivery_can_not_be_a_coroutine_function(started: Producer) -> None:

@@ -19,6 +19,7 @@ from aioproducer.errors import (
     ProducerClosedError,
     RecordTooLargeError,
 )
+from aioproducer.outcome import Outcome
 from aioproducer.testing import EmbeddedCluster
 from tests.support.producers import values
 
@@ -58,16 +59,23 @@ async def test_the_order_is_that_of_the_calls_also_with_sends_in_between(cluster
         assert values(cluster, ONE) == expected
 
 
+def outcomes() -> list[object]:
+    return [thing for thing in gc.get_objects() if type(thing) is Outcome]
+
+
 @pytest.mark.parametrize("asynchronous", [False, True])
 async def test_a_small_buffer_holds_it_back(cluster: EmbeddedCluster, asynchronous: bool) -> None:
     async with Producer(cluster.bootstrap_servers, batch_size=1000, buffer_memory=4000) as producer:
-        most = 0
+        most = kept = 0
+        gc.collect()
+        before = len(outcomes())
 
         def numbered() -> Iterator[bytes]:
-            nonlocal most
+            nonlocal most, kept
             for number in range(3000):
                 yield b"%d" % number
                 most = max(most, producer.metrics().buffered_bytes)
+            kept = len(outcomes()) - before
 
         async def numbered_asynchronously() -> AsyncIterator[bytes]:
             for value in numbered():
@@ -76,6 +84,8 @@ async def test_a_small_buffer_holds_it_back(cluster: EmbeddedCluster, asynchrono
         assert await producer.send_all(ONE, numbered_asynchronously() if asynchronous else numbered()) == 3000
         assert values(cluster, ONE) == [b"%d" % number for number in range(3000)]
         assert 2000 < most <= 4000
+        # What is settled is not kept to the end.
+        assert kept < 10
 
 
 async def test_no_handle_is_made_for_each_value(cluster: EmbeddedCluster) -> None:
@@ -228,9 +238,10 @@ async def test_serializers_see_each_value(cluster: EmbeddedCluster) -> None:
 
 
 async def test_from_another_loop(cluster: EmbeddedCluster) -> None:
-    async with Producer(cluster.bootstrap_servers) as producer:
+    async with Producer(cluster.bootstrap_servers, linger_ms=60_000) as producer:
         await producer.send(ONE, b"first")
+        producer.send(ONE, b"of an open batch")
         with pytest.raises(MisuseError, match="outside of the event loop"):
             await asyncio.to_thread(asyncio.run, producer.send_all(ONE, [b"a", b"b"]))
         await producer.flush()
-    assert values(cluster, ONE) == [b"first"]
+    assert values(cluster, ONE) == [b"first", b"of an open batch"]
