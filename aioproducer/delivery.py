@@ -224,7 +224,7 @@ class Delivery:
     def expedite(self) -> None:
         """End the linger of the record's batch, as awaiting does."""
         if self._place.on_wanted is not None:
-            self._place.on_wanted()
+            self._place.on_wanted(self._place)
 
     # What asyncio's `gather` asks a cancelled future for, the first with `return_exceptions`.
 

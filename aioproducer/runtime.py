@@ -81,6 +81,7 @@ class Runtime:
         self._ending: asyncio.Task[None] | None = None
         self._background = Background(loop, config.client_id, on_death=self._died)
         self._turn = Turn(loop, lambda: not self.accumulator.unsettled)
+        self._soon = self._turn.soon  # one for all outcomes
         self._alarm = Alarm(loop)
         self._codec = _codec(config)
         self._threads = compressing_threads(self._codec)
@@ -254,7 +255,7 @@ class Runtime:
     # What the parts tell each other
 
     def _new_outcome(self, queue: PartitionQueue, base_timestamp: int, deltas: Sequence[int]) -> Outcome:
-        return Outcome(self._loop, queue.topic, queue.partition, base_timestamp, deltas, queue, self._turn.soon)
+        return Outcome(self._loop, queue.topic, queue.partition, base_timestamp, deltas, queue, self._soon)
 
     def _refuse(self, topic: str, timestamps: Sequence[int]) -> Outcome:
         return Outcome(self._loop, topic, -1, 0, timestamps, OwnOrder())

@@ -18,8 +18,8 @@ Entry: TypeAlias = tuple[Callable[[Any], object], Any, Context | None]
 
 
 class Place:
-    """Where a record is, and who waits for what becomes of it there. on_wanted: called when somebody is going to wait,
-    if there is a need to know.
+    """Where a record is, and who waits for what becomes of it there. on_wanted: called with the place when somebody is
+    going to wait, if there is a need to know.
     """
 
     __slots__ = ("_entries", "_soon", "_waits", "done", "loop", "on_wanted")
@@ -29,7 +29,7 @@ class Place:
         self.loop = loop
         self._soon = soon
         self.done = False
-        self.on_wanted: Callable[[], None] | None = None
+        self.on_wanted: Callable[[Place], object] | None = None
         # By argument: thousands may wait for one batch, and be cancelled one by one.
         self._entries: dict[object, list[Entry]] | None = None
         self._waits: dict[Wait, None] | None = None
@@ -51,7 +51,7 @@ class Place:
         else:
             entries[argument] = [entry]
         if self.on_wanted is not None:
-            self.on_wanted()
+            self.on_wanted(self)
 
     def unsubscribe(self, callback: Callable[[Any], object], argument: object) -> int:
         """Take the callback off wherever it stands with this argument; returns how often it did."""
@@ -88,7 +88,7 @@ class Place:
             self._waits = {}
         self._waits[wait] = None
         if self.on_wanted is not None:
-            self.on_wanted()
+            self.on_wanted(self)
 
     def leave(self, wait: Wait) -> bool:
         """It does not any more; False if it is being woken already."""

@@ -49,7 +49,7 @@ class Sends:
         self.sent.append((topic, value, key, partition, headers, timestamp_ms))
         if number % 3 == 0:
             outcome = Outcome(loop, topic, 0, 0, [0, 0, 0], OwnOrder())
-            outcome.on_wanted = lambda: self.wanted.append(loop.time())
+            outcome.on_wanted = lambda _place: self.wanted.append(loop.time())
             loop.call_later(self._seconds, self._settle, outcome, number // 3)
             self._open.append((outcome, number // 3))
         self.out += 1

@@ -243,15 +243,15 @@ async def test_cancel_gives_the_handle_of_an_accepted_record_up() -> None:
 @virtual_time
 async def test_expedite_is_like_awaiting() -> None:
     batch = Batch(1)
-    wanted: list[int] = []
-    batch.outcome.on_wanted = lambda: wanted.append(1)
+    wanted: list[object] = []
+    batch.outcome.on_wanted = wanted.append
     batch.deliveries[0].expedite()
-    assert wanted == [1]
+    assert wanted == [batch.outcome]
     parked = park()
     parked.delivery.expedite()
     parked.delivery.cancel()
     parked.delivery.expedite()
-    assert wanted == [1]
+    assert wanted == [batch.outcome]
 
 
 # cost

@@ -27,8 +27,8 @@ async def test_a_parked_record_moves_with_all_who_wait() -> None:
     waiters = [asyncio.create_task(wait()) for _ in range(2)]
     await turns()
     batch = Batch(2)
-    wanted: list[int] = []
-    batch.outcome.on_wanted = lambda: wanted.append(1)
+    wanted: list[object] = []
+    batch.outcome.on_wanted = wanted.append
     parked.move_to(batch.outcome, 1)
     assert wanted
     assert not delivery.done()
@@ -46,7 +46,7 @@ async def test_a_parked_record_moves_with_all_who_wait() -> None:
 @virtual_time
 async def test_nobody_waiting_for_a_parked_record_does_not_end_the_linger() -> None:
     parked, batch = park(), Batch(1)
-    batch.outcome.on_wanted = pytest.fail
+    batch.outcome.on_wanted = lambda _place: pytest.fail("it was settled before")
     parked.move_to(batch.outcome, 0)
     assert not batch.deliveries[0].done()
 

@@ -24,7 +24,7 @@ class Here(Place):
         self.wanted = 0
         self.on_wanted = self._count
 
-    def _count(self) -> None:
+    def _count(self, _place: Place) -> None:
         self.wanted += 1
 
     def end(self) -> None:

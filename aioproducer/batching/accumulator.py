@@ -17,7 +17,6 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from functools import partial
 from math import inf
 from typing import TYPE_CHECKING, Protocol
 
@@ -31,6 +30,7 @@ from aioproducer.records.builder import RecordsBuilder
 
 if TYPE_CHECKING:
     from aioproducer.outcome import Outcome
+    from aioproducer.waiting import Place
 
 
 MOST_BATCHES = 500
@@ -85,7 +85,10 @@ class Accumulator:
         self._on_node = on_node
         self._on_moved = on_moved
         self._nodes: dict[int, NodeQueue] = {}
-        self._open: dict[PartitionQueue, None] = {}
+        # By the outcome of the open batch. One function for all, since thousands may be open, and what each has of its
+        # own goes through the garbage collector's hands.
+        self._open: dict[Place, PartitionQueue] = {}
+        self._on_wanted = self._wanted
         self._hurries = 0
 
     def __repr__(self) -> str:
@@ -136,9 +139,9 @@ class Accumulator:
         if self._linger <= 0:
             batch.urgent = True
         elif not self._strict_linger:
-            outcome.on_wanted = partial(self.expedite, queue)
+            outcome.on_wanted = self._on_wanted
         queue.open = batch
-        self._open[queue] = None
+        self._open[outcome] = queue
         queue.add(batch)
         self.unsettled[batch] = None
         self._arm(queue)
@@ -156,21 +159,21 @@ class Accumulator:
         batch.queue.sealed += batch.count
         batch.outcome.on_wanted = None
         batch.move(State.QUEUED)
-        del self._open[batch.queue]
+        del self._open[batch.outcome]
         trim(self._open)
 
-    def expedite(self, queue: PartitionQueue) -> None:
+    def _wanted(self, outcome: Place) -> None:
         """Somebody waits for a record of the open batch: it does not sit out its linger."""
-        batch = queue.open
-        if batch is not None and not batch.urgent:
-            batch.urgent = True
-            batch.outcome.on_wanted = None
+        outcome.on_wanted = None
+        queue = self._open[outcome]
+        if queue.open is not None:
+            queue.open.urgent = True
             self._look(queue)
 
     def hurry(self) -> None:
         """Make everything ready, now and until `relax`: somebody flushes, or waits for room. Calls nest."""
         self._hurries += 1
-        for queue in tuple(self._open):
+        for queue in tuple(self._open.values()):
             self._look(queue)
 
     def relax(self) -> None:
@@ -179,7 +182,7 @@ class Accumulator:
 
     def seal_all(self) -> None:
         """Seal every open batch, so that what is sent later is not waited for."""
-        for queue in tuple(self._open):
+        for queue in tuple(self._open.values()):
             self.seal(queue)
 
     def _limit(self, topic: str) -> int:
