@@ -46,7 +46,7 @@ async def test_a_parked_record_moves_with_all_who_wait() -> None:
 @virtual_time
 async def test_nobody_waiting_for_a_parked_record_does_not_end_the_linger() -> None:
     parked, batch = park(), Batch(1)
-    batch.outcome.on_wanted = lambda _place: pytest.fail("it was settled before")
+    batch.outcome.on_wanted = lambda _place: pytest.fail("nobody waits")
     parked.move_to(batch.outcome, 0)
     assert not batch.deliveries[0].done()
 
