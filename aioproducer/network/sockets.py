@@ -20,14 +20,18 @@ _AddressInfo: TypeAlias = tuple[int, int, int, str, Any]  # what getaddrinfo giv
 # What is given to the transport at once: a small socket buffer takes as much.
 _PIECE = 64 * 1024
 
+# What is taken from the kernel at once.
+_BUFFER = 64 * 1024
 
-class SocketStream(asyncio.Protocol):
+
+class SocketStream(asyncio.BufferedProtocol):
     """A `Stream` that is the protocol of its transport, so that bytes reach `on_data` in the turn they arrive in."""
 
     def __init__(self) -> None:
         self._transport: asyncio.Transport | None = None
         self._callback: Callable[[bytes], None] | None = None
         self._arrived = bytearray()
+        self._buffer = memoryview(bytearray(_BUFFER))
         self._unwritten: deque[bytes | memoryview] = deque()
         self._takes = True  # whether the kernel has taken all that the transport was given
         self._error: Exception | None = None
@@ -100,8 +104,17 @@ class SocketStream(asyncio.Protocol):
         self._transport.set_write_buffer_limits(high=0)
         self._writable.set()
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, _sizehint: int) -> memoryview:
+        """asyncio's: where bytes go that arrive.
+
+        What a `Protocol` gets is cut from 256 KiB that are allocated for each read, and that costs 15 us where the
+        allocator gives them back to the kernel.
+        """
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
         """asyncio's: bytes have arrived."""
+        data = bytes(self._buffer[:nbytes])
         if self._callback is not None:
             self._callback(data)
         else:

@@ -46,7 +46,7 @@ TABLE: tuple[tuple[str, frozenset[str] | None, str], ...] = (
     ("sending", None, WRITING),
     ("network.connection", frozenset({"_received", "_answer"}), ANSWERING),
     ("network.framing", frozenset({"feed"}), ANSWERING),
-    ("network.sockets", frozenset({"data_received"}), ANSWERING),
+    ("network.sockets", frozenset({"buffer_updated"}), ANSWERING),
     ("network", None, WRITING),
     ("protocol.decoding", None, ANSWERING),
     ("protocol.source", None, ANSWERING),

@@ -165,6 +165,26 @@ async def test_large_requests_arrive_whole_and_in_order_however_slowly_they_are_
         await server.wait_closed()
 
 
+async def test_more_than_a_buffer_arrives_whole_and_in_order() -> None:
+    sent = bytes(range(256)) * 2_000
+
+    async def answer(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(sent)
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    stream = await SocketDialer()("127.0.0.1", server.sockets[0].getsockname()[1])
+    arrived = bytearray()
+    stream.on_data(arrived.extend)
+    assert await stream.read() == b""
+    assert arrived == sent
+    stream.close()
+    await stream.wait_closed()
+    server.close()
+    await server.wait_closed()
+
+
 async def test_an_http_server_is_recognised() -> None:
     background = Background()
     async with ScriptedPeer(hello=b"HTTP/1.1 400 Bad Request\r\n\r\n") as peer:
