@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
-from benchmarks.measures import collector, first_acknowledgement, imports, lifetime, memory, pauses, sending, wire
+from benchmarks.measures import (
+    collector,
+    first_acknowledgement,
+    floor,
+    imports,
+    lifetime,
+    memory,
+    pauses,
+    sending,
+    wire,
+)
 from benchmarks.measures.base import Measure
 
 MEASURES: tuple[Measure, ...] = (
     *sending.MEASURES,
+    floor.MEASURE,
     first_acknowledgement.MEASURE,
     wire.MEASURE,
     *pauses.MEASURES,

@@ -1,15 +1,17 @@
-"""What a record that is awaited alone costs at the least: `python -m benchmarks.floor`, on librdkafka's mock cluster.
+"""What a record that is awaited alone costs at the least.
 
 Three ways take turns on one connection each, in one process: `raw`, a round trip of bytes encoded beforehand;
 `encoded`, which makes the bytes of each record, by a few calls of `struct` and one checksum, and does not read the
 answer; `coded`, which makes and reads them with this package's own codecs. None has a buffer, an order of partitions, a
-retry or a time-out: what is between `coded` and the producer is the price of those. Prints the medians of all rounds,
-and how often they are that of `raw`.
+retry or a time-out: what is between `coded` and the producer is the price of those.
+
+As a program, `python -m benchmarks.measures.floor RECORDS`: starts a mock broker of its own; medians of its rounds.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 import sys
 import time
 from collections.abc import Awaitable, Callable
@@ -27,11 +29,16 @@ from aioproducer.records.batch import encode_header
 from aioproducer.records.builder import RecordsBuilder
 from aioproducer.records.headers import NO_HEADERS
 from benchmarks.brokers import mock_broker
+from benchmarks.clients.names import OURS
 from benchmarks.clients.raw import BenchmarkClient, batch, produce
+from benchmarks.figures import Sample
+from benchmarks.measures.base import NOWHERE, Bench, Measure
+from benchmarks.programs import run_program
 from benchmarks.shapes import Message, Shape, shape_named
 from benchmarks.worker import percentile
 
-ROUNDS = 7
+ROUNDS = 5
+RECORDS, QUICK_RECORDS = 2_000, 500
 _ROOM = 1 << 20
 _VERSION = 10  # the newest of Produce that the mock cluster speaks
 
@@ -78,7 +85,9 @@ async def coded(client: BenchmarkClient, shape: Shape, number: int, value: bytes
 WAYS: dict[str, Way] = {"raw": raw, "encoded": encoded, "coded": coded}
 
 
-async def run(bootstrap: str, shape: Shape, records: int, *, rounds: int = ROUNDS) -> dict[str, tuple[float, float]]:
+async def measure(
+    bootstrap: str, shape: Shape, records: int, *, rounds: int = ROUNDS
+) -> dict[str, tuple[float, float]]:
     """p50 and p99 of each way in seconds, medians of the rounds."""
     found: dict[str, list[tuple[float, float]]] = {name: [] for name in WAYS}
     for _ in range(rounds):
@@ -99,12 +108,23 @@ async def run(bootstrap: str, shape: Shape, records: int, *, rounds: int = ROUND
 def main() -> None:
     shape = shape_named("one-at-a-time")
     with mock_broker([shape]) as broker:
-        found = asyncio.run(run(broker.bootstrap, shape, shape.quick_records))
-    least = found["raw"]
-    for name, (p50, p99) in found.items():
-        times = f"p50 {p50 * 1e6:6.1f} us, {p50 / least[0]:.2f} x   p99 {p99 * 1e6:6.1f} us, {p99 / least[1]:.2f} x"
-        sys.stdout.write(f"{name:8} {times}\n")
+        found = asyncio.run(measure(broker.bootstrap, shape, int(sys.argv[1])))
+    figures = {f"{name}_p50_ms": p50 * 1e3 for name, (p50, _) in found.items()}
+    print(json.dumps(figures | {f"{name}_p99_ms": p99 * 1e3 for name, (_, p99) in found.items()}))
 
+
+def run(bench: Bench, _client: str) -> Sample:
+    return run_program(__name__, QUICK_RECORDS if bench.quick else RECORDS)
+
+
+MEASURE = Measure(
+    name="floor",
+    title="one record at a time, without a producer: bytes made before, made by hand, made by this package's codecs",
+    columns=("floor-raw", "floor-encoded", "floor-coded", "floor-raw-p99", "floor-encoded-p99", "floor-coded-p99"),
+    brokers=(NOWHERE,),
+    clients=(OURS,),
+    run=run,
+)
 
 if __name__ == "__main__":
     main()
