@@ -28,7 +28,7 @@ class Codec(NamedTuple):
     id: int
     """What goes into bits 0-2 of the batch's attributes."""
     inline_limit: int
-    """Uncompressed bytes from which on `compress` takes about a millisecond or more, and belongs in a worker thread."""
+    """Uncompressed bytes from which on `compress` takes half a millisecond or more, and belongs in a worker thread."""
     compress: Callable[[bytes], bytes]
     """The compressed form of a batch's records. It may be larger than they are."""
     decompress: Callable[[bytes], bytes]
@@ -169,11 +169,11 @@ class _Zstd(local):
         return self._compressor.compress(data)
 
 
-# (up to this level, uncompressed bytes that take about 1 ms), measured with JSON on a slow core; noise goes faster.
-_GZIP_LIMITS = ((3, 80 * 1024), (7, 36 * 1024), (9, 20 * 1024))
-_LZ4_LIMITS = ((0, 384 * 1024), (6, 64 * 1024), (9, 40 * 1024), (10, 20 * 1024), (12, 16 * 1024))
-_ZSTD_LIMITS = ((1, 256 * 1024), (3, 128 * 1024), (5, 64 * 1024), (9, 48 * 1024), (12, 12 * 1024), (22, 4 * 1024))
-_SNAPPY_LIMIT = 384 * 1024
+# (up to this level, uncompressed bytes that take about 0.5 ms), measured with JSON on a slow core; noise goes faster.
+_GZIP_LIMITS = ((3, 40 * 1024), (7, 18 * 1024), (9, 10 * 1024))
+_LZ4_LIMITS = ((0, 192 * 1024), (6, 32 * 1024), (9, 20 * 1024), (10, 10 * 1024), (12, 8 * 1024))
+_ZSTD_LIMITS = ((1, 128 * 1024), (3, 40 * 1024), (5, 32 * 1024), (9, 24 * 1024), (12, 6 * 1024), (22, 4 * 1024))
+_SNAPPY_LIMIT = 192 * 1024
 
 
 def _limit(limits: tuple[tuple[int, int], ...], level: int) -> int:

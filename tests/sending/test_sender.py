@@ -319,6 +319,30 @@ async def test_much_is_compressed_in_a_thread_and_little_is_not() -> None:
     await rig.end()
 
 
+async def test_what_is_compressed_without_a_thread_gives_the_loop_a_turn_between_requests() -> None:
+    loop = asyncio.get_running_loop()
+    turn = 0
+    turns: list[int] = []
+
+    def tick() -> None:
+        nonlocal turn
+        turn += 1
+        if len(turns) < 4:
+            loop.call_soon(tick)
+
+    def compress(data: bytes) -> bytes:
+        turns.append(turn)
+        return zlib.compress(data, wbits=31)
+
+    rig = Rig(codec=Codec("gzip", 1, 1_000_000, compress, zlib.decompress), max_request_size=len(TEXT) + 100)
+    for partition in range(4):
+        rig.batch(partition, TEXT)
+    tick()
+    await until(lambda: len(rig.connection.sent) == 4)
+    assert len(set(turns)) == 4
+    await rig.end()
+
+
 async def test_what_does_not_get_smaller_goes_as_it_is() -> None:
     held = HeldCodec(held=False)
     rig = Rig(codec=held.codec)
