@@ -69,6 +69,8 @@ FIGURES: dict[str, Figure] = {
     "floor-raw-p99": Figure("raw p99 ms", 3, _given("raw_p99_ms")),
     "floor-encoded-p99": Figure("by hand p99 ms", 3, _given("encoded_p99_ms")),
     "floor-coded-p99": Figure("our codecs p99 ms", 3, _given("coded_p99_ms")),
+    "floor-switch": Figure("switch us CPU", 2, _given("switch_us")),
+    "floor-flood": Figure("20,000 tasks s", 3, _given("flood_seconds")),
     "collector-let-go": Figure("us, nothing kept", 3, _quotient("gc_seconds_let_go", "acknowledged", 1e6)),
     "collector-kept": Figure("us, Deliveries kept", 3, _quotient("gc_seconds_kept", "acknowledged", 1e6)),
     "collector-pairs": Figure("us, as many pairs kept", 3, _quotient("gc_seconds_pairs", "acknowledged", 1e6)),

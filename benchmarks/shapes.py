@@ -239,7 +239,8 @@ SHAPES: tuple[Shape, ...] = (
     Shape(
         name="one-at-a-time",
         title="one task awaiting record after record, 100 B",
-        records=20_000,
+        # Batches of one record take longer to read back than to write.
+        records=4_000,
         quick_records=2_000,
         value_size=100,
         tasks=1,
@@ -249,7 +250,7 @@ SHAPES: tuple[Shape, ...] = (
     Shape(
         name="distance",
         title="one partition, every answer 20 ms later, 1 kB values, the clients' own batch sizes",
-        records=10_000,
+        records=5_000,
         quick_records=5_000,
         value_size=1_000,
         tasks=0,

@@ -1,9 +1,12 @@
-"""What a record that is awaited alone costs at the least.
+"""What is to be paid without a producer by those who await: for one record alone, and for asyncio's tasks.
 
 Three ways take turns on one connection each, in one process: `raw`, a round trip of bytes encoded beforehand;
 `encoded`, which makes the bytes of each record, by a few calls of `struct` and one checksum, and does not read the
 answer; `coded`, which makes and reads them with this package's own codecs. None has a buffer, an order of partitions, a
 retry or a time-out: what is between `coded` and the producer is the price of those.
+
+Of tasks: the CPU of a switch to one of a hundred and back, by `asyncio.sleep(0)`; and how long it takes to make 20,000
+of them that wait for one future, and to have all of them go on, which is what 20,000 awaited sends do at least.
 
 As a program, `python -m benchmarks.measures.floor RECORDS`: starts a mock broker of its own; medians of its rounds.
 """
@@ -37,7 +40,7 @@ from benchmarks.programs import run_program
 from benchmarks.shapes import Message, Shape, shape_named
 from benchmarks.worker import percentile
 
-ROUNDS = 5
+ROUNDS = 3
 RECORDS, QUICK_RECORDS = 2_000, 500
 _ROOM = 1 << 20
 _VERSION = 10  # the newest of Produce that the mock cluster speaks
@@ -105,12 +108,47 @@ async def measure(
     return {name: (median(p50 for p50, _ in each), median(p99 for _, p99 in each)) for name, each in found.items()}
 
 
+async def switch() -> float:
+    """Seconds of CPU for each."""
+    tasks, times = 100, 500
+
+    async def one() -> None:
+        for _ in range(times):
+            await asyncio.sleep(0)
+
+    begin = time.process_time()
+    await asyncio.gather(*(one() for _ in range(tasks)))
+    return (time.process_time() - begin) / (tasks * times)
+
+
+async def flood() -> float:
+    """Seconds for all of them."""
+    everyone = 20_000
+    loop = asyncio.get_running_loop()
+    answered = loop.create_future()
+    waiting = 0
+
+    async def one() -> None:
+        nonlocal waiting
+        waiting += 1
+        if waiting == everyone:
+            loop.call_soon(answered.set_result, None)
+        await answered
+
+    begin = time.perf_counter()
+    await asyncio.gather(*(one() for _ in range(everyone)))
+    return time.perf_counter() - begin
+
+
 def main() -> None:
     shape = shape_named("one-at-a-time")
     with mock_broker([shape]) as broker:
         found = asyncio.run(measure(broker.bootstrap, shape, int(sys.argv[1])))
     figures = {f"{name}_p50_ms": p50 * 1e3 for name, (p50, _) in found.items()}
-    print(json.dumps(figures | {f"{name}_p99_ms": p99 * 1e3 for name, (_, p99) in found.items()}))
+    figures |= {f"{name}_p99_ms": p99 * 1e3 for name, (_, p99) in found.items()}
+    figures["switch_us"] = median(asyncio.run(switch()) for _ in range(ROUNDS)) * 1e6
+    figures["flood_seconds"] = median(asyncio.run(flood()) for _ in range(ROUNDS))
+    print(json.dumps(figures))
 
 
 def run(bench: Bench, _client: str) -> Sample:
@@ -119,8 +157,20 @@ def run(bench: Bench, _client: str) -> Sample:
 
 MEASURE = Measure(
     name="floor",
-    title="one record at a time, without a producer: bytes made before, made by hand, made by this package's codecs",
-    columns=("floor-raw", "floor-encoded", "floor-coded", "floor-raw-p99", "floor-encoded-p99", "floor-coded-p99"),
+    title=(
+        "without a producer: one record at a time, its bytes made before, by hand, by this package's codecs; a task's "
+        "switch; 20,000 tasks that wait for one future"
+    ),
+    columns=(
+        "floor-raw",
+        "floor-encoded",
+        "floor-coded",
+        "floor-raw-p99",
+        "floor-encoded-p99",
+        "floor-coded-p99",
+        "floor-switch",
+        "floor-flood",
+    ),
     brokers=(NOWHERE,),
     clients=(OURS,),
     run=run,
