@@ -55,7 +55,8 @@ class PartitionTable(Sequence[PartitionView]):
         self.replicas = tuple(replicas)
         in_sync = tuple(isr)
         self.isr = self.replicas if in_sync == self.replicas else in_sync  # as nearly always
-        self.offline = tuple(offline)
+        away = tuple(offline)
+        self.offline = away if any(away) else ()  # most often no partition has any
 
     def __repr__(self) -> str:
         return f"<{len(self.leaders)} partitions with {len(set(self.leaders))} leaders>"
@@ -70,9 +71,8 @@ class PartitionTable(Sequence[PartitionView]):
     def __getitem__(self, index: int | slice) -> PartitionView | Sequence[PartitionView]:
         if isinstance(index, slice):
             return [self[number] for number in range(*index.indices(len(self)))]
-        return PartitionView(
-            self.leaders[index], self.epochs[index], self.replicas[index], self.isr[index], self.offline[index]
-        )
+        offline = self.offline[index] if self.offline else ()
+        return PartitionView(self.leaders[index], self.epochs[index], self.replicas[index], self.isr[index], offline)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, PartitionTable):

@@ -98,3 +98,13 @@ def test_a_table_reads_like_a_sequence() -> None:
     other_isr = table_of(first._replace(isr=()), second)
     assert other_isr != table
     assert other_isr.same_leaders(table)
+
+
+def test_offline_replicas_of_some_partitions_are_theirs_alone() -> None:
+    some = table_of(PartitionView(1, 4, (1, 2), (1,), (2,)), PartitionView(2, 4, (2, 1), (2, 1)))
+    none = table_of(PartitionView(1, 4, (1, 2), (1,)), PartitionView(2, 4, (2, 1), (2, 1)))
+    assert [each.offline for each in some] == [(2,), ()]
+    assert [each.offline for each in none] == [(), ()]
+    assert some != none
+    assert some.led_by({1}).without_epochs()[0].offline == (2,)
+    assert none.with_rows_of(some, [0]) == some
