@@ -61,10 +61,10 @@ bench: $(READY_DEV) ## this producer beside its peers, on a real Kafka and on a 
 bench-quick: $(READY_DEV) ## the main figures of it in about a minute, nothing kept
 	@$(BIN)/python -m benchmarks --quick $(ARGS)
 
-bench-pages: $(READY_DEV) ## docs/performance.md and its charts, from the newest result that is kept
+bench-pages: $(READY_DEV) ## docs/performance.md, docs/growth.md and their charts, from the newest results that are kept
 	@$(BIN)/python -m benchmarks.pages $(ARGS)
 
-bench-growth: $(READY_DEV) ## what grows with topics and partitions, beside aiokafka; result in benchmarks/results, chart in docs
+bench-growth: $(READY_DEV) ## what grows with topics and partitions, beside aiokafka; result in benchmarks/results
 	@$(BIN)/python -m benchmarks.growth $(ARGS)
 
 profile: $(READY_DEV) ## where the time of a record goes: microseconds per stage, ARGS='--shape tasks-100' of another load

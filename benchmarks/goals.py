@@ -250,7 +250,78 @@ GOALS: tuple[Goal, ...] = (
     ),
 )
 
-NOTES: dict[tuple[str, str], str] = {}
+_AWAITING = (
+    "a switch to a task and back is asyncio's own, `floor` has what it takes; to it come the measuring program, the "
+    "same for all, a `send`, and a share of a request. A third of what aiokafka takes is about what these add up to. "
+    "Tried, and kept: one handle of the loop for all who wait for a batch; going on in the turn in which the answer "
+    "was read, where nothing else is on its way. Taken out: waking the sender in that turn always, which made the "
+    "requests small."
+)
+_FLOOD = (
+    "most of it is asyncio's: `floor` has how long it takes to make as many tasks and have them wait for one future. "
+    "Tried, and kept: no future and no callback for each who awaits, one handle of the loop for all of a batch, and "
+    "nothing that a waiter has to look up. At 40,000 the garbage collector has twice as many tasks to look at, and "
+    "does so more often."
+)
+_BYTES = (
+    "a record costs as at 100 B whatever its size, and to that come one copy into the request, its checksum and the "
+    "kernel's copy, which librdkafka pays too; so the share that is Python's gets smaller with the size. Tried, and "
+    "kept: large requests are given to the kernel in pieces, so that what a full socket leaves over is not copied "
+    "again."
+)
+
+NOTES: dict[tuple[str, str], str] = {
+    ("pipelined-100b", "cpu"): (
+        "`make profile` has the parts: about half is `send`, the rest the back-pressure of `drain`, the look at each "
+        "result, and the garbage collector, for results that are kept are objects that it walks, whoever makes them "
+        "(see `collector`). Tried, and kept: one call from `send` to the open batch, tables for lengths, one list for"
+        " all parts of a batch, a thread's id in the place of the running loop. Not worth their lines: `drain` "
+        "without its one call, handles made without their `__init__`. Who needs no result for each record pays half "
+        "by `send_all`. uvloop gains nothing where there is next to nothing for a loop to do."
+    ),
+    ("pipelined-100b", "gc"): (
+        "a result for each record is an object for each record, and a program that keeps them has CPython walk them. "
+        "`collector` has it beside a list of as many objects of two attributes without any producer, and beside a "
+        "program that keeps nothing, of which the collector takes nothing: the producer's own is the difference. "
+        "Tried, and kept: no container for a record, half as many objects for a batch and for a topic."
+    ),
+    ("keyed-headers", "cpu"): (
+        "most of what is beyond the bare record is murmur2 in Python: the load's 50,000 keys in turn never hit the "
+        "8,192 that are remembered, and where keys come again the goal is met. Tried: unrolled for 16 bytes, one mask"
+        " for several words, all words in one large integer, a memory of 65,536 keys; each gained a tenth or less, or"
+        " for one length only. Kept: headers that come again are encoded once, keys that do are hashed once."
+    ),
+    ("pipelined-1k", "mb_per_cpu"): _BYTES,
+    ("pipelined-10k", "mb_per_cpu"): _BYTES,
+    ("tasks-100", "rate"): _AWAITING,
+    ("service-1000", "rate"): _AWAITING,
+    ("flood-20000", "seconds"): _FLOOD,
+    ("flood-40000", "seconds"): _FLOOD,
+    ("one-at-a-time", "p50"): (
+        "`floor` has what is necessary: a request's bytes made by hand, without a look at the answer; and made and "
+        "read by this package's codecs, without a buffer, an order, a retry or a time-out, which alone is above the "
+        "goal. Tried, and kept: one turn of the loop instead of three; one buffer for what arrives, for asyncio's 256"
+        " KiB per read cost two page faults for each answer; codecs that set fields without a call; an "
+        "acknowledgement without a judgement. What is left is flat: opening a batch, encoding, decoding and settling "
+        "take about the same each. uvloop is as fast as asyncio here, within what the rounds differ by."
+    ),
+    ("one-at-a-time", "p99"): "as for the median; the rest is the machine's.",
+    ("distance", "mb"): (
+        "five requests in flight, each with one batch of 16 KiB, in 20 ms: that is what Kafka's defaults allow, "
+        "Java's producer too. confluent-kafka's own default for a batch is 1 MB, which `distance-1m` gives to "
+        "everybody."
+    ),
+    ("wire", "requests"): (
+        "as in Java a batch that is full goes as soon as a request may, so the number depends on how fast records "
+        "come and answers return."
+    ),
+    ("topics-5000", "cpu"): (
+        "a batch and the objects of a topic are found in the processor's cache where there is one topic, and are not "
+        "where there are thousands; [Many topics, many partitions](growth.md) tells full batches from small ones. "
+        "Tried, and kept: half as many objects for an idle topic, fewer for an open batch, so that the garbage "
+        "collector has less to walk."
+    ),
+}
 """By measure and figure: of what is missed, what the limit is, how that was measured, and what was tried."""
 
 

@@ -49,3 +49,11 @@ def newest() -> Path:
     if not runs:
         raise LookupError(f"no run is kept in {RESULTS}: make one by `make bench`")
     return max(runs, key=lambda path: str(Kept.read(path).content["time"]))
+
+
+def newest_growth() -> Path:
+    """The latest kept run of `benchmarks.growth`. LookupError if there is none."""
+    runs = sorted(RESULTS.glob("*-growth.json"))
+    if not runs:
+        raise LookupError(f"no run of the growth is kept in {RESULTS}: make one by `make bench-growth`")
+    return runs[-1]

@@ -5,18 +5,18 @@ there.
 from __future__ import annotations
 
 import ast
-import json
 import re
 import textwrap
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from statistics import median
 from typing import cast
 
 import pytest
 
 from aioproducer.config import Config
 from aioproducer.testing import EmbeddedCluster
+from benchmarks.kept import Kept, newest
+from benchmarks.pages.readme import with_section
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -75,18 +75,6 @@ def test_promises_are_shown_by_tests_that_are_there() -> None:
     assert all("`tests/" in row[-1] for row in _table("Guarantees"))
 
 
-def test_figures_are_those_of_the_kept_run() -> None:
-    (kept,) = re.findall(r"\[the kept run\]\(([\w/.-]+)\)", README)
-    results = json.loads((ROOT / kept).read_text())["results"]
-    clients = ("aioproducer", "aiokafka", "confluent-aio", "confluent-thread", "confluent")
-    rows = _table("Beside its peers")
-    assert len(rows) == len(results)
-    for (load, *cells), result in zip(rows, results.values(), strict=True):
-        for cell, client in zip(cells, clients, strict=True):
-            runs = result["clients"][client]
-            if not isinstance(runs, list):
-                assert cell == "-", (load, client)
-                continue
-            rate = median(run["acknowledged"] / run["seconds"] / 1e3 for run in runs)
-            cpu = median(run["cpu_seconds"] / run["acknowledged"] * 1e6 for run in runs)
-            assert cell == f"{rate:.1f} · {cpu:.1f}", (load, client)
+def test_figures_are_those_of_the_newest_kept_run() -> None:
+    run = newest()
+    assert with_section(README, Kept.read(run), run.name) == README, "not up to date: make bench-pages ARGS=--readme"

@@ -1,11 +1,13 @@
-"""Writes docs/performance.md and its charts from the newest kept run; with --readme, README's section as well."""
+"""Writes docs/performance.md, docs/growth.md and their charts from the newest kept runs; with --readme, README too."""
 
 from __future__ import annotations
 
 import argparse
+import json
 from pathlib import Path
 
-from benchmarks.kept import Kept, newest
+from benchmarks.kept import Kept, newest, newest_growth
+from benchmarks.pages import growth
 from benchmarks.pages.charts import CHARTS, draw
 from benchmarks.pages.performance import page
 from benchmarks.pages.readme import with_section
@@ -21,13 +23,17 @@ def rendered(kept: Kept, run: str) -> dict[str, str]:
     return {"docs/performance.md": page(kept, run), **charts}
 
 
+def rendered_growth(run: Path) -> dict[str, str]:
+    return growth.pages(json.loads(run.read_text("utf-8")), run.name)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.pages", description=__doc__)
     parser.add_argument("--readme", action="store_true", help="README's section with the peers, too")
     arguments = parser.parse_args()
     run = newest()
     kept = Kept.read(run)
-    files = rendered(kept, run.name)
+    files = {**rendered(kept, run.name), **rendered_growth(newest_growth())}
     if arguments.readme:
         files["README.md"] = with_section((ROOT / "README.md").read_text("utf-8"), kept, run.name)
     for path, text in files.items():

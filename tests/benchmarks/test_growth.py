@@ -6,12 +6,14 @@ import xml.etree.ElementTree as ET
 from collections import Counter
 from dataclasses import asdict
 from itertools import groupby
+from typing import Any
 
 import pytest
 
 from benchmarks.growth.__main__ import parse
 from benchmarks.growth.chart import COLOURS, draw
 from benchmarks.growth.clients import CLIENTS
+from benchmarks.growth.goals import GOALS
 from benchmarks.growth.loads import (
     DRAIN_SIZES,
     FULL_BATCH,
@@ -25,8 +27,9 @@ from benchmarks.growth.loads import (
     loads_of,
 )
 from benchmarks.growth.pauses import PauseMeter
-from benchmarks.growth.report import batch_cost, outcomes_of, per_topic_and_partition, tables
+from benchmarks.growth.report import Outcomes, batch_cost, outcomes_of, per_topic_and_partition, tables
 from benchmarks.growth.worker import Sample
+from benchmarks.pages.growth import pages
 from tests.support.batching import CollectingLoop, Core
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -212,3 +215,46 @@ def test_arguments() -> None:
         parse(["--loads", "sideways"])
     with pytest.raises(SystemExit):
         parse(["--clients", "sideways"])
+
+
+def test_goals_are_held_against_the_medians() -> None:
+    wide, many = loads_of(Kind.WRITTEN)
+    outcomes: Outcomes = {
+        **costs(Kind.RUNS, "aioproducer", 3.0, 3.1, 3.6),
+        wide.name: {"aioproducer": [sample(bytes=1_000.0 + 190 * 10_000)]},
+        many.name: {"aioproducer": [sample(bytes=1_000.0 * 5_000 + 190 * 10_000)]},
+        loads_of(Kind.METADATA)[0].name: {"aioproducer": [sample(first_pause_ms=7.0, refresh_pause_ms=2.0)]},
+    }
+    figures = {goal.says: goal.of(outcomes, "aioproducer") for goal in GOALS}
+    assert figures["CPU per record at 5,000 x 2 over that at 1 x 6, full batches"] == pytest.approx(1.2)
+    assert figures["bytes of an idle topic, written to"] == pytest.approx(1_000)
+    assert figures["bytes of an idle partition, written to"] == pytest.approx(190)
+    assert figures["longest pause at the first answer for 10,000 partitions, ms"] == 7.0
+    assert figures["longest pause at a refresh of 10,000 partitions, ms"] == 2.0
+    assert figures["the same, batches of 20"] is None
+    assert all(goal.of(outcomes, "aiokafka") is None for goal in GOALS)
+
+
+def test_the_page_says_which_goals_are_met() -> None:
+    ran = {**costs(Kind.RUNS, "aioproducer", 3, 3, 3), **costs(Kind.TURNS, "aioproducer", 5, 6, 7)}
+    content: dict[str, Any] = {
+        "command": "python -m benchmarks.growth",
+        "time": "now",
+        "rounds": 3,
+        "broker": "a mock",
+        "machine": {"versions": {"python": "3.11"}, "cores": 2, "system": "Linux"},
+        "results": {
+            name: {
+                client: [asdict(each) for each in samples if isinstance(each, Sample)]
+                for client, samples in clients.items()
+            }
+            for name, clients in ran.items()
+        },
+    }
+    made = pages(content, "run.json")
+    page = made["docs/growth.md"]
+    assert "| CPU per record at 5,000 x 2 over that at 1 x 6, full batches | 1.1 | 1.00 | - | yes |" in page
+    assert "| the same, batches of 20 | 1.1 | 1.40 | - | **no** |" in page
+    assert "| draining, CPU per record, 10,000 partitions over 1,250 | 1.1 | - | - | not measured |" in page
+    assert tables(outcomes_of(content["results"])) in page
+    assert made["docs/charts/growth.svg"] == draw(outcomes_of(content["results"]))

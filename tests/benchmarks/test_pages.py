@@ -9,11 +9,11 @@ import pytest
 
 from benchmarks.clients.names import AIOKAFKA, CONFLUENT, JAVA, OURS, TITLES
 from benchmarks.figures import FIGURES
-from benchmarks.goals import GOALS, NOTES, Goal, verdict
-from benchmarks.kept import Kept, newest
+from benchmarks.goals import GOALS, NOTES, Goal, verdict, verdicts
+from benchmarks.kept import Kept, newest, newest_growth
 from benchmarks.measures.base import NOWHERE
 from benchmarks.measures.registry import measure_named
-from benchmarks.pages.__main__ import rendered
+from benchmarks.pages.__main__ import rendered, rendered_growth
 from benchmarks.pages.charts import CHARTS, draw
 from benchmarks.pages.readme import section, with_section
 from benchmarks.shapes import MOCK, REAL
@@ -108,7 +108,14 @@ def test_the_readme_gets_its_section() -> None:
     assert "| pipelined, 100 B | 100.0 · 3.0 | 100.0 · 12.0 | - | - | 100.0 · 2.5 | - |" in made
 
 
-def test_the_pages_are_those_of_the_newest_kept_run() -> None:
+def test_of_what_is_missed_there_is_something_to_say() -> None:
+    kept = Kept.read(newest())
+    for each in verdicts(kept):
+        assert each.met is not None, f"{each.goal} was not measured on {each.broker}"
+        assert each.met or (each.goal.measure, each.goal.figure) in NOTES, each.goal
+
+
+def test_the_pages_are_those_of_the_newest_kept_runs() -> None:
     run = newest()
-    for path, text in rendered(Kept.read(run), run.name).items():
+    for path, text in {**rendered(Kept.read(run), run.name), **rendered_growth(newest_growth())}.items():
         assert (ROOT / path).read_text() == text, f"{path} is not up to date: make bench-pages"
