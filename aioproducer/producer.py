@@ -270,7 +270,7 @@ class Producer:
         or the iterable raises ends it at once; the records sent before go on.
         """
         entrance = None
-        if self._intake is not None and self._value_serializer is None and self._open.here():
+        if type(topic) is str and self._intake is not None and self._value_serializer is None and self._open.here():
             entrance = Entrance(self._open, self._intake, self._small)
         return await send_all(self, topic, records, entrance)
 

@@ -57,7 +57,7 @@ class Turn:
             return
         self._held = False
         try:
-            if self._calls and self._quiet() and current_task(self._loop) is None:
+            if self._calls and self._quiet() and current_task(self._loop) is None and not self._nested():
                 self._make()
                 self._make()
         except BaseException as error:
@@ -66,11 +66,23 @@ class Turn:
         finally:
             self._go_on()
 
+    def release(self) -> None:
+        """Instead of `end`, where what goes on is torn down: the calls have the loop's next turn, if it has one."""
+        if self._held:
+            self._held = False
+            self._go_on()
+
+    def _nested(self) -> bool:
+        """Whether a task may run the loop from within it, as nest_asyncio lets it: not from where bytes arrive."""
+        return getattr(self._loop, "_nest_patched", False)
+
     def _run(self) -> None:
+        self._expected = False
         try:
             self._make()
         finally:
-            self._go_on()
+            if not self._expected:
+                self._go_on()
 
     def _make(self) -> None:
         calls = self._calls

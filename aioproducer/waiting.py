@@ -109,7 +109,12 @@ class Place:
     def tell(self) -> None:
         """It is over: have everybody called who waits."""
         if self._entries:
-            self.call_soon(self.take_entries())
+            entries = self.take_entries()
+            if self._soon is None:
+                self.call_soon(entries)
+            else:
+                # Not before what it is to call already: the `on_delivery` of the same record.
+                self._soon(self.call_soon, entries)
         if self._waits:
             waits, self._waits = self._waits, None
             self.soon(_wake, self.loop, iter(waits))

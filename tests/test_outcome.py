@@ -14,6 +14,7 @@ from aioproducer import errors
 from aioproducer.errors import KafkaError, NotEnoughReplicasError, RecordTooLargeError
 from aioproducer.models import NO_OFFSET, RecordMetadata, TimestampType
 from aioproducer.outcome import Outcome, OwnOrder
+from aioproducer.turns import Turn
 from aioproducer.waiting import Countdown, Place
 from tests.support.batching import CollectingLoop
 from tests.support.virtual_time import virtual_time
@@ -310,3 +311,17 @@ async def test_a_countdown_that_is_cancelled_leaves_nothing_behind() -> None:
             await countdown.finished()
     assert countdown.left == 1
     assert batch.take_entries() == []
+
+
+def test_a_callback_comes_after_the_report_of_its_record_wherever_reports_are_made() -> None:
+    loop, heard = CollectingLoop(), list[str]()
+    turn = Turn(loop, quiet=lambda: False)
+    pending = Outcome(loop, "orders", 1, 0, [0], OwnOrder(), turn.soon)
+    pending.report(0, lambda _metadata, _error: heard.append("report"))
+    pending.subscribe((lambda _argument: heard.append("callback"), None, None))
+    turn.begin()
+    pending.succeed(5)
+    turn.end()
+    for _ in range(3):
+        loop.turn()
+    assert heard == ["report", "callback"]

@@ -136,3 +136,35 @@ def test_what_ends_the_loop_comes_out_of_the_loop_and_the_others_have_their_turn
         assert made == [1]
     finally:
         loop.close()
+
+
+def test_what_was_held_when_it_was_torn_down_has_the_next_turn() -> None:
+    loop, made = CollectingLoop(), list[int]()
+    turn = Turn(loop, quiet)
+    turn.begin()
+    turn.soon(made.append, 1)
+    turn.release()
+    assert made == []
+    loop.turn()
+    assert made == [1]
+    turn.soon(made.append, 2)
+    loop.turn()
+    assert made == [1, 2]
+
+
+def test_a_loop_that_may_be_run_from_within_makes_calls_in_turns_of_its_own() -> None:
+    loop, made = CollectingLoop(), list[int]()
+    loop._nest_patched = True  # type: ignore[attr-defined]  # noqa: SLF001  # what nest_asyncio marks a loop with
+    turn = Turn(loop, quiet)
+
+    def within() -> None:
+        turn.soon(made.append, 2)
+        loop.turn()  # a task that runs the loop
+        made.append(3)
+
+    turn.begin()
+    turn.soon(within)
+    turn.end()
+    assert made == []
+    loop.turn()
+    assert made == [2, 3]

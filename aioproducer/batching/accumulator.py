@@ -166,9 +166,9 @@ class Accumulator:
         """Somebody waits for a record of the open batch: it does not sit out its linger."""
         outcome.on_wanted = None
         queue = self._open[outcome]
-        if queue.open is not None:
-            queue.open.urgent = True
-            self._look(queue)
+        assert queue.open is not None
+        queue.open.urgent = True
+        self._look(queue)
 
     def hurry(self) -> None:
         """Make everything ready, now and until `relax`: somebody flushes, or waits for room. Calls nest."""

@@ -312,6 +312,10 @@ class Connection:
             self.close(error)
         except Exception as bug:
             self._bug = self._bug or bug
+        except BaseException:  # what ends the loop, and may be followed by another `run` that closes the producer
+            if turn is not None:
+                turn.release()
+            raise
         if self._bug is not None:
             self.close(self._lost("an error in this client, which is a bug"))
         if turn is not None:

@@ -15,7 +15,7 @@ from aioproducer.partitioning.base import Partitions
 
 class StickyPartition:
     """The state of one topic. `partition` is where its keyless records go now, or -1 before the first `choose`;
-    produced: the bytes of this visit, of which there may be `most`.
+    produced: the bytes of this visit, of which there may be `most` while a batch is open, whoever counts them.
     """
 
     __slots__ = ("_candidates", "_chances", "_loads", "_sticky_size", "_weights", "most", "partition", "produced")

@@ -57,7 +57,8 @@ def encode_usual_headers(headers: Any) -> bytes | None:
     except (IndexError, KeyError, TypeError, ValueError):
         return None
     tail = b"".join(parts)
-    if len(_known_headers) < _KNOWN_HEADERS_LIMIT and len(tail) <= _KNOWN_HEADERS_SIZE_LIMIT:
+    few = len(_known_headers) < _KNOWN_HEADERS_LIMIT and len(tail) <= _KNOWN_HEADERS_SIZE_LIMIT
+    if few and all(type(name) is str for name, _ in headers):  # a subclass may hold more than its text
         _known_headers[headers] = tail
     return tail
 
@@ -77,7 +78,7 @@ def encode_headers(headers: Headers) -> bytes:
 def _encode_key(name: str) -> bytes:
     encoded = name.encode()
     key = encode_varint(len(encoded)) + encoded
-    if len(key) <= _KNOWN_KEY_SIZE_LIMIT:
+    if len(key) <= _KNOWN_KEY_SIZE_LIMIT and type(name) is str:
         if len(_known_keys) >= _KNOWN_KEYS_LIMIT:
             _known_keys.clear()
         _known_keys[name] = key

@@ -12,6 +12,7 @@ import pytest
 from aioproducer import Persisted, Producer, RecordMetadata
 from aioproducer.errors import KafkaError, MisuseError, ProducerClosedError, ProducerFailedError
 from aioproducer.network.stream import Stream
+from aioproducer.sending.sender import Sender
 from aioproducer.testing import EmbeddedCluster
 from tests.support.held import HeldNetwork
 from tests.support.producers import CALLS, TOPIC, BrokenDialer, BrokenRandom
@@ -207,3 +208,47 @@ async def test_a_bug_during_the_start(cluster: EmbeddedCluster) -> None:
         await producer.start(dial=dialer)
     assert time.monotonic() - start < 0.9
     await producer.close()
+
+
+# -- interrupted
+
+
+def test_after_an_interrupt_where_an_answer_is_read_a_second_run_sends_and_closes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As programs do that close their producer after Ctrl-C."""
+    loop = asyncio.new_event_loop()
+    answered = Sender._answered  # noqa: SLF001
+    interrupts: list[bool] = []
+
+    def interrupted(self: Sender, *arguments: Any) -> None:
+        answered(self, *arguments)
+        if interrupts:
+            interrupts.clear()
+            raise KeyboardInterrupt
+
+    async def begin() -> None:
+        await producer.start()
+        await producer.send(TOPIC, b"1")
+        interrupts.append(True)
+        await producer.send(TOPIC, b"2")
+
+    async def go_on() -> None:
+        async with asyncio.timeout(5):
+            await producer.send(TOPIC, b"3")
+            await producer.close()
+
+    monkeypatch.setattr(Sender, "_answered", interrupted)
+    embedded = EmbeddedCluster()
+    try:
+        cluster = loop.run_until_complete(embedded.__aenter__())
+        producer = Producer(cluster.bootstrap_servers)
+        main = loop.create_task(begin())
+        with pytest.raises(KeyboardInterrupt):
+            loop.run_until_complete(main)
+        loop.run_until_complete(go_on())
+        loop.run_until_complete(main)
+        assert [record.value for record in cluster.records(TOPIC)] == [b"1", b"2", b"3"]
+        loop.run_until_complete(embedded.__aexit__(None, None, None))
+    finally:
+        loop.close()

@@ -245,3 +245,10 @@ async def test_from_another_loop(cluster: EmbeddedCluster) -> None:
             await asyncio.to_thread(asyncio.run, producer.send_all(ONE, [b"a", b"b"]))
         await producer.flush()
     assert values(cluster, ONE) == [b"first", b"of an open batch"]
+
+
+async def test_a_topic_that_is_none_is_refused_as_by_send(cluster: EmbeddedCluster) -> None:
+    async with Producer(cluster.bootstrap_servers) as producer:
+        topic: Any = [ONE]
+        with pytest.raises(ArgumentTypeError, match="topic="):
+            await producer.send_all(topic, [b"x"])

@@ -139,3 +139,15 @@ def test_a_key_that_is_no_text() -> None:
     with pytest.raises(UnicodeEncodeError):
         encode_headers([("fine", b""), ("\ud800", b"")])
     assert encode_usual_headers([("fine", b""), ("\ud800", b"")]) is None
+
+
+def test_a_key_that_is_more_than_text_is_not_remembered() -> None:
+    class Name(str):
+        __slots__ = ("ballast",)
+
+    encode_headers([("h", b"x")])
+    usual = encode_usual_headers([(Name("h"), b"x")])
+    assert usual == encode_headers([("h", b"x")])
+    encode_headers([(Name("other"), b"x")])
+    assert not known_headers()
+    assert list(known_keys()) == ["h"]
