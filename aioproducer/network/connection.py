@@ -300,8 +300,18 @@ class Connection:
 
     def _received(self, data: bytes) -> None:
         turn = self.turn
-        if turn is not None:
-            turn.begin()
+        if turn is None:
+            self._read(data)
+            return
+        turn.begin()
+        try:
+            self._read(data)
+        except BaseException:  # what ends the loop, and may be followed by another `run` that closes the producer
+            turn.release()
+            raise
+        turn.end()
+
+    def _read(self, data: bytes) -> None:
         try:
             for frame in self._frames.feed(data):
                 if self._error is not None:
@@ -312,14 +322,8 @@ class Connection:
             self.close(error)
         except Exception as bug:
             self._bug = self._bug or bug
-        except BaseException:  # what ends the loop, and may be followed by another `run` that closes the producer
-            if turn is not None:
-                turn.release()
-            raise
         if self._bug is not None:
             self.close(self._lost("an error in this client, which is a bug"))
-        if turn is not None:
-            turn.end()
 
     async def _watch(self) -> None:
         """The connection's task: sees to its end, and dies of what went wrong with an answer in this client."""

@@ -44,7 +44,7 @@ TABLE: tuple[tuple[str, frozenset[str] | None, str], ...] = (
     ("batching", None, APPENDING),
     ("sending.settlement", None, ANSWERING),
     ("sending", None, WRITING),
-    ("network.connection", frozenset({"_received", "_answer"}), ANSWERING),
+    ("network.connection", frozenset({"_received", "_read", "_answer"}), ANSWERING),
     ("network.framing", frozenset({"feed"}), ANSWERING),
     ("network.sockets", frozenset({"buffer_updated"}), ANSWERING),
     ("network", None, WRITING),
