@@ -11,7 +11,6 @@ import logging
 from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from random import Random
-from uuid import UUID
 
 from aioproducer.background import Background
 from aioproducer.batching.accumulator import Accumulator
@@ -301,9 +300,9 @@ class Runtime:
             near: Sequence[int] = ()
             if self.config.partitioner_rack_aware:
                 rack = self.config.client_rack
-                near = [
+                near = tuple(
                     index for index, leader in enumerate(leaders) if leader in brokers and brokers[leader].rack == rack
-                ]
+                )
             self.intake.topic_known(name, Layout(leaders, topic.topic_id, near), self._loop.time())
             return
         error = self.cluster.topic_error(name)
@@ -323,7 +322,7 @@ class Runtime:
     def _need_identity(self) -> None:
         self._identity.need()
 
-    def _topic_id(self, name: str) -> UUID:
+    def _topic_id(self, name: str) -> bytes:
         self.cluster.use(name)
         topic = self.cluster.view.topics.get(name)
         return ZERO_UUID if topic is None else topic.topic_id

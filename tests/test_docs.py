@@ -8,7 +8,7 @@ from collections import Counter
 from pathlib import Path
 
 from aioproducer.partitioning.base import Partitions, choose
-from aioproducer.partitioning.sticky import StickyPartition
+from aioproducer.partitioning.sticky import weigh
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -29,8 +29,8 @@ def test_the_picture_of_the_weights() -> None:
     weights = [int(weight) for _, _, weight, _, _ in rows]
     assert [len(bar) for *_, bar, _ in rows] == weights
     assert [int(visits) for *_, visits in rows] == weights
-    sticky, there = StickyPartition(1), Partitions("t", len(rows))
-    chosen = Counter(sticky.choose(there, queues, random) for random in range(sum(weights)))
+    there = Partitions(len(rows))
+    chosen = Counter(weigh(there, queues).pick(random) for random in range(sum(weights)))
     assert [chosen[partition] for partition in there] == weights
 
 
@@ -39,4 +39,4 @@ def test_partitioners_that_are_shipped() -> None:
     assert len(named) == 7
     for module, name in named:
         partitioner = getattr(importlib.import_module(f"aioproducer.partitioning.{module}"), name)()
-        assert choose(partitioner, "t", b"key", None, Partitions("t", 3)) in range(3)
+        assert choose(partitioner, "t", b"key", None, Partitions(3)) in range(3)

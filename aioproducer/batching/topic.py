@@ -9,14 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
-from uuid import UUID
 
 from aioproducer.batching.accumulator import Accumulator
 from aioproducer.batching.partition_queue import NO_LEADER, PartitionQueue
 from aioproducer.errors import PartitionerError
-from aioproducer.partitioning.base import Partitioner, Partitions, choose
+from aioproducer.partitioning.base import Partitioner, Partitions, all_available, choose
 from aioproducer.partitioning.murmur2 import partition_for_key
-from aioproducer.partitioning.sticky import StickyPartition
+from aioproducer.partitioning.sticky import Chances, visit_ends, weigh
 from aioproducer.protocol.primitives import ZERO_UUID
 
 if TYPE_CHECKING:
@@ -46,21 +45,25 @@ class Layout(NamedTuple):
     """
 
     leaders: Sequence[int]
-    topic_id: UUID = ZERO_UUID
+    topic_id: bytes = ZERO_UUID
     near: Sequence[int] = ()
 
 
 class Topic:
     """`partitions` is None until the metadata has told of the topic. `parked` are the records that wait for that, in
     call order; `in_line` counts those that wait for room. A key's hash goes by the number `spread` where that alone
-    decides, else that is 0. `queues`: by partition, None for those that have not been used.
+    decides, else that is 0. `queues`: by partition, None for those that have not been used. `sticky_queue` is where
+    records without a key go now, `produced` the bytes of this visit, whoever counts them.
+
+    Thousands may be idle, each with what the garbage collector has to walk. So what one has in common with others is
+    the same object, and what is easily made again is not kept.
     """
 
     __slots__ = (
         "_accumulator",
+        "_chances",
+        "_chances_left",
         "_leaders",
-        "_loads",
-        "_looks_spared",
         "_near",
         "_placement",
         "_topic_id",
@@ -70,9 +73,9 @@ class Topic:
         "name",
         "parked",
         "partitions",
+        "produced",
         "queues",
         "spread",
-        "sticky",
         "sticky_queue",
     )
 
@@ -81,8 +84,8 @@ class Topic:
         self.partitions: Partitions | None = None
         self.parked: dict[Parked, None] = {}
         self.in_line = 0
-        self.sticky = StickyPartition(placement.batch_size)
         self.sticky_queue: PartitionQueue | None = None
+        self.produced = 0
         self.spread = 0
         self.queues: list[PartitionQueue | None] = []
         self.ignores_keys = placement.ignore_keys
@@ -92,8 +95,8 @@ class Topic:
         self._topic_id = ZERO_UUID
         self._near: Sequence[int] = ()
         self._unused = 0
-        self._loads: Sequence[int] = ()
-        self._looks_spared = 0
+        self._chances: Chances | None = None
+        self._chances_left = 0
 
     def __repr__(self) -> str:
         return f"<Topic {self.name}: {self.partitions!r}, {len(self.parked)} records wait for metadata>"
@@ -120,11 +123,12 @@ class Topic:
         self._leaders = leaders
         self.queues.extend(None for _ in range(len(leaders) - known))
         self._unused += len(leaders) - known
-        self._looks_spared = 0
-        available: Sequence[int] | None = None  # all of them, which takes no memory
+        self._chances_left = 0
         if NO_LEADER in leaders:
-            available = [partition for partition, leader in enumerate(leaders) if leader != NO_LEADER]
-        self.partitions = Partitions(self.name, count, available)
+            available = tuple(partition for partition, leader in enumerate(leaders) if leader != NO_LEADER)
+            self.partitions = Partitions(count, available)
+        else:
+            self.partitions = all_available(count)
         self.spread = count if self._placement.partitioner is None and not self.ignores_keys else 0
         for queue in self.queues:
             if queue is not None:
@@ -183,9 +187,14 @@ class Topic:
         if key is not None and not self.ignores_keys:
             return self.queue(partition_for_key(key, len(partitions)))
         if self.sticky_queue is None:
-            partition = self.sticky.choose(partitions, self._look_at_loads(now), self._placement.random(), self._near)
-            self.sticky_queue = self.queue(partition)
+            self.sticky_queue = self.queue(self._weighed(partitions, now).pick(self._placement.random()))
+            self.produced = 0
         return self.sticky_queue
+
+    def appended(self, size: int, *, batch_open: bool) -> bool:
+        """Count bytes of records without a key; true means that they are enough for one partition."""
+        self.produced += size
+        return visit_ends(self.produced, self._placement.batch_size, batch_open=batch_open)
 
     def end_visit(self) -> None:
         """Enough for this partition: the next record without a key goes to another."""
@@ -208,22 +217,28 @@ class Topic:
             ) from error
         return True
 
-    def _look_at_loads(self, now: float) -> Sequence[int] | None:
+    def _weighed(self, partitions: Partitions, now: float) -> Chances:
+        """The partitions' chances. With very many partitions one look serves for several choices, or these would cost
+        the more the more there are.
+        """
+        if self._chances is not None and self._chances_left:
+            self._chances_left -= 1
+            return self._chances
+        chances = weigh(partitions, self._loads(now), self._near)
+        self._chances_left = len(partitions) // _PARTITIONS_PER_CHOICE
+        self._chances = chances if self._chances_left else None
+        return chances
+
+    def _loads(self, now: float) -> Sequence[int] | None:
         """Batches queued per partition, -1 where the broker has stalled; None, all alike, until each was used
-        (KIP-794). With very many partitions one look serves for several choices, or these would cost the more the more
-        there are.
+        (KIP-794).
         """
         placement = self._placement
         if not placement.adaptive or self._unused:
             return None
-        if self._looks_spared:
-            self._looks_spared -= 1
-            return self._loads
         patience = placement.patience
-        self._loads = tuple(
+        return [
             -1 if patience and queue.stalled(now, patience) else len(queue.batches)
             for queue in self.queues
             if queue is not None
-        )
-        self._looks_spared = len(self._loads) // _PARTITIONS_PER_CHOICE
-        return self._loads
+        ]

@@ -27,6 +27,8 @@ class Tables:
         # Most partitions are on the same few sets of brokers, and all on the same brokers; each is kept once.
         self._shared: dict[Brokers, Brokers] = {}
         self._ids: dict[int, int] = {}
+        # Of thousands of topics, many look alike.
+        self._alike: dict[PartitionTable, PartitionTable] = {}
         self._begin()
 
     def _begin(self) -> None:
@@ -59,7 +61,7 @@ class Tables:
         error_code = topic.error_code or (0 if self._indexes else LEADER_NOT_AVAILABLE)
         if topic.name is not None:
             table = NO_PARTITIONS if error_code else self._table()
-            told = TopicView(topic.name, topic.topic_id, table, error_code)
+            told = TopicView(topic.name, topic.topic_id, self._alike.setdefault(table, table), error_code)
             known = self._known.get(topic.name)
             self.topics[topic.name] = known if known == told else told
         self._begin()

@@ -9,7 +9,6 @@ from array import array
 from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple, TypeAlias, overload
-from uuid import UUID
 
 from aioproducer.models import Node, PartitionInfo
 from aioproducer.protocol.primitives import ZERO_UUID
@@ -128,7 +127,7 @@ class TopicView(NamedTuple):
     """
 
     name: str
-    topic_id: UUID = ZERO_UUID
+    topic_id: bytes = ZERO_UUID
     partitions: PartitionTable = NO_PARTITIONS
     error_code: int = 0
 

@@ -6,22 +6,24 @@ It calls partitioners; the choice itself is theirs, and whether one is called at
 from __future__ import annotations
 
 from collections.abc import Coroutine, Iterator, Sequence
+from functools import lru_cache
 from typing import Protocol, overload
 
 from aioproducer.errors import PartitionerError
 
 
 class Partitions(Sequence[int]):
-    """The ids of a topic's partitions, 0 to n - 1, and which of them have a leader at the moment."""
+    """The ids of a topic's partitions, 0 to n - 1, and which of them have a leader at the moment.
 
-    __slots__ = ("_ids", "available", "topic")
+    Never changed. Topics that look alike may have the same object, so it does not say whose partitions these are.
+    """
 
-    topic: str
+    __slots__ = ("_ids", "available")
+
     available: Sequence[int]
     """The ids of those with a leader, ascending; may be empty."""
 
-    def __init__(self, topic: str, count: int, available: Sequence[int] | None = None) -> None:
-        self.topic = topic
+    def __init__(self, count: int, available: Sequence[int] | None = None) -> None:
         self._ids = range(count)
         self.available = self._ids if available is None else available
 
@@ -42,7 +44,13 @@ class Partitions(Sequence[int]):
         return item in self._ids
 
     def __repr__(self) -> str:
-        return f"<Partitions of {self.topic}: {len(self._ids)}, {len(self.available)} available>"
+        return f"<Partitions: {len(self._ids)}, {len(self.available)} available>"
+
+
+@lru_cache(maxsize=1024)
+def all_available(count: int) -> Partitions:
+    """So many partitions, each with a leader: nearly always, and of thousands of topics, so it is made once."""
+    return Partitions(count)
 
 
 class Partitioner(Protocol):

@@ -20,7 +20,7 @@ from struct import unpack_from
 from typing import Any, TypeAlias, cast
 
 from aioproducer.protocol.fields import UUID_BYTES, Array, Blob, Kind, Scalar, Text, WireField, wire_fields
-from aioproducer.protocol.primitives import MalformedError, read_uvarint, skip_tagged_fields, uuid_from
+from aioproducer.protocol.primitives import MalformedError, read_uvarint, skip_tagged_fields
 from aioproducer.protocol.source import Source
 from aioproducer.protocol.structs import Struct
 
@@ -97,7 +97,6 @@ class _Decoder:
             read_uvarint=read_uvarint,
             skip_tagged_fields=skip_tagged_fields,
             unpack_from=unpack_from,
-            uuid_from=uuid_from,
         )
 
     def message(self, struct: type[Struct]) -> str:
@@ -250,7 +249,7 @@ class _Decoder:
             self.source.line(f"raise fault(position, '{name} reaches {{}} bytes behind the end', {end} - size)")
 
     def _flush(self) -> None:
-        """Writes what waits: one `unpack_from`, and the conversion of what `struct` has no letter for."""
+        """Writes what waits, as one `unpack_from`."""
         if not self._run:
             return
         if [kind for kind, _ in self._run] == [OCTET]:
@@ -261,9 +260,6 @@ class _Decoder:
         targets = "".join(f"{target}, " for _, target in self._run)
         self.source.line(f"{targets}= {self.source.constant('unpack', packer.unpack_from)}(body, position)")
         self.source.line(f"position += {packer.size}")
-        for kind, target in self._run:
-            if kind is UUID_BYTES:
-                self.source.line(f"{target} = uuid_from({target})")
         self._run.clear()
 
 

@@ -120,7 +120,7 @@ class _Encoder:
 
     def _value(self, kind: Kind, value: str, nullable: bool, tagged: dict[tuple[type[Struct], str], str]) -> None:
         if isinstance(kind, Scalar):
-            self._run.append((kind.letter, f"{value}.bytes" if kind is UUID_BYTES else value))
+            self._run.append((kind.letter, value))
         elif isinstance(kind, Text):
             self._text(value, nullable)
         elif isinstance(kind, Blob):

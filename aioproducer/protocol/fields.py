@@ -20,7 +20,6 @@ import sys
 from collections.abc import Sequence
 from types import NoneType, UnionType
 from typing import Annotated, Literal, NamedTuple, TypeAlias, Union, get_args, get_origin
-from uuid import UUID
 
 from aioproducer.protocol.primitives import RecordsLike
 from aioproducer.protocol.structs import Struct
@@ -64,7 +63,9 @@ Int16: TypeAlias = Annotated[int, INT16]
 Int32: TypeAlias = Annotated[int, INT32]
 Int64: TypeAlias = Annotated[int, INT64]
 Boolean: TypeAlias = Annotated[bool, BOOLEAN]
-Uuid: TypeAlias = Annotated[UUID, UUID_BYTES]
+Uuid: TypeAlias = Annotated[bytes, UUID_BYTES]
+"""As its sixteen bytes. Nobody does more with one than compare it, and of a `uuid.UUID` for each of thousands of topics
+the garbage collector would have to take care."""
 String: TypeAlias = Annotated[str, TEXT]
 Records: TypeAlias = Annotated[RecordsLike, BLOB]
 """Bytes, or pieces of bytes sent one after another. Decoded, it is always one `bytes`."""

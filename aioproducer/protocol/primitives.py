@@ -1,4 +1,4 @@
-"""The words of Kafka's wire format that `struct` does not have: unsigned varints, UUIDs and chunks of records.
+"""The words of Kafka's wire format that `struct` does not have: unsigned varints and chunks of records.
 
 Bytes in, values out and back. It knows no message and no version. What is wrong with bytes is said by
 `MalformedError`, which `schema` turns into a `ProtocolError` with the name of the message.
@@ -7,9 +7,7 @@ Bytes in, values out and back. It knows no message and no version. What is wrong
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import TypeAlias
-from uuid import UUID
 
 Chunk: TypeAlias = bytes | memoryview
 """A piece of an outgoing frame. The pieces of a list of chunks go out one after another."""
@@ -19,7 +17,7 @@ ChunkLike: TypeAlias = bytes | bytearray | memoryview
 RecordsLike: TypeAlias = ChunkLike | Sequence[ChunkLike]
 """The value of a `records` field: bytes, or pieces of bytes that are sent one after another."""
 
-ZERO_UUID = UUID(int=0)
+ZERO_UUID = bytes(16)
 """What the wire has in place of a UUID that is absent."""
 
 MAX_UVARINT = 0xFFFFFFFF
@@ -86,16 +84,6 @@ def skip_fields(buffer: bytes | memoryview, position: int, count: int) -> int:
     if position > len(buffer):
         raise MalformedError("a tagged field is longer than what is left of the message")
     return position
-
-
-@lru_cache(maxsize=1024)
-def _uuid(octets: bytes) -> UUID:
-    return UUID(bytes=octets)
-
-
-def uuid_from(octets: bytes) -> UUID:
-    """The UUID of sixteen bytes. Those seen lately come from a cache, for building one takes a microsecond."""
-    return ZERO_UUID if octets == b"\0" * 16 else _uuid(octets)
 
 
 def record_chunks(records: RecordsLike) -> tuple[int, list[Chunk]]:

@@ -10,12 +10,11 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Generator, Sequence
 from typing import ClassVar, Self
-from uuid import UUID
 
 from aioproducer.errors import ProtocolError, UnsupportedVersionError
 from aioproducer.protocol.decoding import SlowDecoder, Takers, decoder, slow_decoder
 from aioproducer.protocol.encoding import AbsentFieldError, encoder
-from aioproducer.protocol.fields import UUID_BYTES, Array, Blob, Kind, Scalar, Text, wire_fields
+from aioproducer.protocol.fields import Array, Blob, Kind, Scalar, Text, wire_fields
 from aioproducer.protocol.primitives import MAX_STRING, Chunk, MalformedError
 from aioproducer.protocol.structs import Struct
 
@@ -199,8 +198,6 @@ def _misfit(kind: Kind, value: object, version: int, *, where: str = "", nullabl
 
 
 def _scalar_misfit(kind: Scalar, value: object, where: str) -> str | None:
-    if kind is UUID_BYTES:
-        return None if isinstance(value, UUID) else f"{where} is {type(value).__name__}, it has to be uuid.UUID"
     try:
         struct.pack(">" + kind.letter, value)
     except struct.error as error:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypeAlias
-from uuid import UUID
 
 from aioproducer.batching.batch import Batch
 from aioproducer.errors import UnsupportedVersionError
@@ -23,20 +22,21 @@ from aioproducer.protocol.messages.produce import (
     ProduceResponse,
     TopicProduceData,
 )
+from aioproducer.protocol.primitives import ZERO_UUID
 from aioproducer.protocol.versions import BrokerVersions
 
 # From this version on a request names topics by id alone (KIP-516).
 _TOPIC_IDS_SINCE = 13
 _ZSTD_SINCE = 7
 
-TopicIds: TypeAlias = Mapping[str, UUID]
+TopicIds: TypeAlias = Mapping[str, bytes]
 Answers: TypeAlias = Mapping[tuple[str, int], PartitionProduceResponse]
 """By topic and partition."""
 
 
-def topic_ids(batches: Iterable[Batch], id_of: Callable[[str], UUID]) -> TopicIds:
+def topic_ids(batches: Iterable[Batch], id_of: Callable[[str], bytes]) -> TopicIds:
     """The ids as of the moment of sending, by which the response is read (KAFKA-19397)."""
-    ids: dict[str, UUID] = {}
+    ids: dict[str, bytes] = {}
     for batch in batches:
         topic = batch.queue.topic
         if topic not in ids:
@@ -47,10 +47,8 @@ def topic_ids(batches: Iterable[Batch], id_of: Callable[[str], UUID]) -> TopicId
 def pick_version(versions: BrokerVersions, ids: TopicIds, codec_name: str) -> int:
     """The produce version for a request; one before topic ids if an id is not known. Raises UnsupportedVersionError."""
     at_most = None
-    for topic_id in ids.values():
-        if not topic_id.int:
-            at_most = _TOPIC_IDS_SINCE - 1
-            break
+    if ZERO_UUID in ids.values():
+        at_most = _TOPIC_IDS_SINCE - 1
     version = versions.pick(ProduceRequest, at_most)
     if codec_name == "zstd" and version < _ZSTD_SINCE:
         raise UnsupportedVersionError(
@@ -79,7 +77,7 @@ def build_request(batches: Sequence[Batch], ids: TopicIds, *, acks: Acks, timeou
 
 def read_response(response: ProduceResponse, ids: TopicIds) -> Answers:
     """The answers by topic and partition."""
-    names = {topic_id: name for name, topic_id in ids.items() if topic_id.int}
+    names = {topic_id: name for name, topic_id in ids.items() if topic_id != ZERO_UUID}
     answers = {}
     for topic in response.responses:
         name = topic.name or names.get(topic.topic_id, "")

@@ -13,7 +13,6 @@ import asyncio
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import NamedTuple
-from uuid import UUID
 
 from aioproducer.batching.accumulator import MOST_BATCHES, Accumulator
 from aioproducer.batching.batch import Batch, State
@@ -57,7 +56,7 @@ class Sender:
         *,
         loop: asyncio.AbstractEventLoop,
         turn: Turn,
-        topic_id_of: Callable[[str], UUID],
+        topic_id_of: Callable[[str], bytes],
         on_unreachable: Callable[[], None],
         on_response: Callable[[Answers, Sequence[NodeEndpoint]], None],
         emit: OnEvent,

@@ -80,7 +80,7 @@ class Partition:
 @dataclass(slots=True)
 class Topic:
     name: str
-    topic_id: uuid.UUID
+    topic_id: bytes
     config: TopicConfig
     partitions: list[Partition]
 
@@ -118,7 +118,7 @@ class ClusterState:
 
     # -- looking up ----------------------------------------------------------------------------------------------
 
-    def topic_by_id(self, topic_id: uuid.UUID) -> Topic | None:
+    def topic_by_id(self, topic_id: bytes) -> Topic | None:
         for topic in self.topics.values():
             if topic.topic_id == topic_id:
                 return topic
@@ -172,7 +172,7 @@ class ClusterState:
                     f"replication_factor={replication_factor}: give 1 to {len(self.brokers)}, the number of brokers",
                 )
             replicas = [self._dealt(index, replication_factor) for index in range(partitions)]
-        topic_id = uuid.UUID(int=self.randomness.getrandbits(128), version=4)
+        topic_id = uuid.UUID(int=self.randomness.getrandbits(128), version=4).bytes
         topic = Topic(name, topic_id, config, [self._new_partition(name, i, r) for i, r in enumerate(replicas)])
         if not only_check:
             self.topics[name] = topic

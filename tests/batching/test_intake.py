@@ -268,7 +268,8 @@ def test_little_memory_is_no_full_batch() -> None:
         core.intake.advance(0.0)
     assert core.queue().open is not None, "the batch has room, the buffer has not"
     assert parked(waits) == [True]
-    assert "StickyPartition on 0: 770 of 2000 bytes" in repr(core.intake.topics["orders"].sticky)
+    topic = core.intake.topics["orders"]
+    assert (topic.sticky_queue, topic.produced) == (core.queue(), 770)
     core.acknowledge(*core.drain())
     assert parked(waits) == [False]
 

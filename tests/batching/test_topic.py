@@ -330,4 +330,4 @@ def test_repr_says_what_is_known() -> None:
     topic = core.intake.topics["orders"]
     assert repr(topic) == "<Topic orders: None, 1 records wait for metadata>"
     core.know("orders", 0, -1)
-    assert repr(topic) == "<Topic orders: <Partitions of orders: 2, 1 available>, 0 records wait for metadata>"
+    assert repr(topic) == "<Topic orders: <Partitions: 2, 1 available>, 0 records wait for metadata>"

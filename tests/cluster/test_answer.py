@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from uuid import UUID
-
 import pytest
 
 from aioproducer.cluster.answer import Merged, merge, with_leader, without
@@ -15,10 +13,11 @@ from aioproducer.protocol.messages.metadata import (
     MetadataResponsePartition,
     MetadataResponseTopic,
 )
+from aioproducer.protocol.primitives import ZERO_UUID
 from aioproducer.work import at_once
 from tests.support.metadata import answered
 
-ID_1, ID_2 = UUID(int=1), UUID(int=2)
+ID_1, ID_2 = (1).to_bytes(16), (2).to_bytes(16)
 NODES = {1: Node(1, "one", 9092), 2: Node(2, "two", 9092)}
 
 
@@ -33,7 +32,7 @@ def partition(index: int, leader: int, epoch: int = -1, error: int = 0) -> Metad
     )
 
 
-def topic(*partitions: MetadataResponsePartition, topic_id: UUID = ID_1, error: int = 0) -> MetadataResponseTopic:
+def topic(*partitions: MetadataResponsePartition, topic_id: bytes = ID_1, error: int = 0) -> MetadataResponseTopic:
     return MetadataResponseTopic(name="orders", topic_id=topic_id, partitions=partitions, error_code=error)
 
 
@@ -107,12 +106,12 @@ def test_a_change_of_replicas_is_a_change_and_no_news() -> None:
         (12, 6, ID_1, "c", (2, 6)),
         (12, 4, ID_2, "c", (2, 4)),  # another topic by the same name
         (12, 4, ID_1, "d", (2, 4)),  # another cluster
-        (12, 4, UUID(int=0), "c", (1, 5)),  # no id: the epoch decides
+        (12, 4, ZERO_UUID, "c", (1, 5)),  # no id: the epoch decides
         (12, -1, ID_1, "c", (2, -1)),  # no epoch: taken
         (8, 4, ID_1, "c", (2, -1)),  # too old a version to trust its epochs
     ],
 )
-def test_epochs(version: int, epoch: int, topic_id: UUID, cluster: str, expected: tuple[int, int]) -> None:
+def test_epochs(version: int, epoch: int, topic_id: bytes, cluster: str, expected: tuple[int, int]) -> None:
     first = after(ClusterView(), answer(topic(partition(0, 1, 5))))
     second = after(first.view, answer(topic(partition(0, 2, epoch), topic_id=topic_id), cluster=cluster), version)
     assert leaders(second) == [expected]

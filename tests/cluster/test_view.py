@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import tracemalloc
 from random import Random
-from uuid import UUID
 
 import pytest
 
@@ -43,7 +42,7 @@ def answer(topics: int, partitions: int) -> MetadataResponse:
         topics=tuple(
             MetadataResponseTopic(
                 name=f"topic-{number}",
-                topic_id=UUID(int=number + 1),
+                topic_id=(number + 1).to_bytes(16),
                 partitions=tuple(partition(index) for index in range(partitions)),
             )
             for number in range(topics)

@@ -11,7 +11,7 @@ from typing import cast
 import pytest
 
 from aioproducer.errors import PartitionerError
-from aioproducer.partitioning.base import Partitioner, Partitions, choose
+from aioproducer.partitioning.base import Partitioner, Partitions, all_available, choose
 
 
 class Numbered(IntEnum):
@@ -28,7 +28,7 @@ def returning(value: object) -> Partitioner:
 
 
 def test_partitions_are_a_sequence() -> None:
-    partitions = Partitions("orders", 4, (0, 2))
+    partitions = Partitions(4, (0, 2))
     assert isinstance(partitions, Sequence)
     assert [*partitions] == [0, 1, 2, 3]
     assert len(partitions) == 4
@@ -39,24 +39,28 @@ def test_partitions_are_a_sequence() -> None:
     assert 4 not in partitions
     assert -1 not in partitions
     assert [*reversed(partitions)] == [3, 2, 1, 0]
-    assert partitions.topic == "orders"
     assert partitions.available == (0, 2)
-    assert repr(partitions) == "<Partitions of orders: 4, 2 available>"
+    assert repr(partitions) == "<Partitions: 4, 2 available>"
+
+
+def test_topics_that_look_alike_share_one() -> None:
+    assert all_available(4) is all_available(4)
+    assert [*all_available(4).available] == [*all_available(4)] == [0, 1, 2, 3]
 
 
 def test_all_are_available_unless_told() -> None:
-    assert [*Partitions("orders", 3).available] == [0, 1, 2]
-    assert [*Partitions("orders", 3, ()).available] == []
+    assert [*Partitions(3).available] == [0, 1, 2]
+    assert [*Partitions(3, ()).available] == []
 
 
 def test_partition_outside() -> None:
     with pytest.raises(IndexError):
-        Partitions("orders", 3)[3]
+        Partitions(3)[3]
 
 
 def test_choose_passes_everything_on() -> None:
     seen: list[object] = []
-    partitions = Partitions("orders", 3)
+    partitions = Partitions(3)
 
     def partitioner(topic: str, key: bytes | None, value: bytes | None, parts: Partitions) -> int:
         seen.extend((topic, key, value, parts))
@@ -69,13 +73,13 @@ def test_choose_passes_everything_on() -> None:
 @pytest.mark.parametrize("partition", [0, 1, 2])
 def test_every_partition_may_be_chosen(partition: int) -> None:
     # Also one without a leader: the record waits for it.
-    assert choose(returning(partition), "orders", None, None, Partitions("orders", 3, (0,))) == partition
+    assert choose(returning(partition), "orders", None, None, Partitions(3, (0,))) == partition
 
 
 @pytest.mark.parametrize("value", [3, -1, True, False, None, "1", b"1", 1.0, Fraction(1), Numbered.ONE, [1], 1 << 80])
 def test_no_partition(value: object) -> None:
     with pytest.raises(PartitionerError) as caught:
-        choose(returning(value), "orders", None, None, Partitions("orders", 3))
+        choose(returning(value), "orders", None, None, Partitions(3))
     message = str(caught.value)
     assert "misbehaving" in message
     assert repr(value) in message
@@ -95,9 +99,9 @@ def test_what_is_almost_an_int_has_to_be_made_one(value: object) -> None:
     with pytest.raises(
         PartitionerError, match=rf"; {type(value).__name__} is not quite that, so convert it by int\(\)$"
     ):
-        choose(returning(value), "orders", None, None, Partitions("orders", 3))
+        choose(returning(value), "orders", None, None, Partitions(3))
     with pytest.raises(PartitionerError, match=r"from 0 to 2$"):
-        choose(returning(3), "orders", None, None, Partitions("orders", 3))
+        choose(returning(3), "orders", None, None, Partitions(3))
 
 
 @pytest.mark.filterwarnings("error")
@@ -110,7 +114,7 @@ def test_a_function_that_would_have_to_be_awaited_is_told_so() -> None:
         return cast("int", later(topic, key, value, partitions))
 
     with pytest.raises(PartitionerError, match=r"returned <coroutine .*not awaited, so give a plain function"):
-        choose(hidden, "orders", None, None, Partitions("orders", 3))
+        choose(hidden, "orders", None, None, Partitions(3))
     gc.collect()
 
 
@@ -120,7 +124,7 @@ def test_an_exception_becomes_the_cause(error: Exception) -> None:
         raise error
 
     with pytest.raises(PartitionerError, match=r"broken.* raised .*'orders'") as caught:
-        choose(broken, "orders", None, None, Partitions("orders", 3))
+        choose(broken, "orders", None, None, Partitions(3))
     assert caught.value.__cause__ is error
 
 
@@ -130,7 +134,7 @@ def test_what_ends_the_program_passes(kind: type[BaseException]) -> None:
         raise kind
 
     with pytest.raises(kind):
-        choose(ends, "orders", None, None, Partitions("orders", 3))
+        choose(ends, "orders", None, None, Partitions(3))
 
 
 def test_objects_and_functions_are_partitioners() -> None:
@@ -140,7 +144,7 @@ def test_objects_and_functions_are_partitioners() -> None:
 
     partitioners: list[Partitioner] = [First(), returning(1)]
     function: Callable[..., int] = lambda *args: 1  # noqa: E731
-    partitions = Partitions("orders", 3, (1, 2))
+    partitions = Partitions(3, (1, 2))
     assert [choose(partitioner, "orders", None, None, partitions) for partitioner in (*partitioners, function)] == [
         1
     ] * 3

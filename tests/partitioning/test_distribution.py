@@ -16,7 +16,7 @@ from aioproducer.partitioning.base import Partitions
 from aioproducer.partitioning.foreign import Fnv1aPartitioner
 from aioproducer.partitioning.keyless import StickyByTopic
 from aioproducer.partitioning.murmur2 import partition_for_key
-from aioproducer.partitioning.sticky import StickyPartition
+from aioproducer.partitioning.sticky import weigh
 
 SEEDS = range(20)
 DRAWS = 4000
@@ -85,8 +85,7 @@ def test_what_is_no_chance_at_all_is_found() -> None:
 
 @pytest.mark.parametrize("count", [3, 7, 50])
 def test_without_loads_all_partitions_are_alike(count: int) -> None:
-    sticky, there = StickyPartition(1000), Partitions("t", count)
-    assert not uneven(drawn(lambda random: sticky.choose(there, None, random)), dict.fromkeys(range(count), 1))
+    assert not uneven(drawn(weigh(Partitions(count), None).pick), dict.fromkeys(range(count), 1))
 
 
 @pytest.mark.parametrize(
@@ -107,8 +106,7 @@ def test_without_loads_all_partitions_are_alike(count: int) -> None:
 def test_adaptive_weights(
     loads: Sequence[int], available: Sequence[int] | None, near: Sequence[int], weights: dict[int, int]
 ) -> None:
-    sticky, there = StickyPartition(1000), Partitions("t", len(loads), available)
-    assert not uneven(drawn(lambda random: sticky.choose(there, loads, random, near)), weights)
+    assert not uneven(drawn(weigh(Partitions(len(loads), available), loads, near).pick), weights)
 
 
 def test_weights_follow_queues_of_any_length() -> None:
@@ -116,8 +114,7 @@ def test_weights_follow_queues_of_any_length() -> None:
     for _ in range(5):
         loads = [lengths.randrange(12) for _ in range(9)]
         weights = {partition: max(loads) + 1 - load for partition, load in enumerate(loads)}
-        sticky, there = StickyPartition(1000), Partitions("t", len(loads))
-        assert not uneven(drawn(lambda random, s=sticky, t=there, q=loads: s.choose(t, q, random)), weights)  # type: ignore[misc]  # bound now
+        assert not uneven(drawn(weigh(Partitions(len(loads)), loads).pick), weights)
 
 
 KEYS: dict[str, Callable[[int, Random], bytes]] = {
@@ -141,13 +138,13 @@ def test_keys_are_spread_evenly(kind: str, partitions: int) -> None:
 @pytest.mark.parametrize("partitions", [3, 12, 50])
 def test_keys_are_spread_evenly_by_fnv_too(partitions: int) -> None:
     random = Random(8)
-    there, partitioner = Partitions("t", partitions), Fnv1aPartitioner()
+    there, partitioner = Partitions(partitions), Fnv1aPartitioner()
     runs = [Counter(partitioner("t", random.randbytes(16), None, there) for _ in range(DRAWS)) for _ in SEEDS]
     assert not uneven(runs, dict.fromkeys(range(partitions), 1))
 
 
 def test_moving_on_visits_all_the_others_alike() -> None:
-    there = Partitions("t", 5, (0, 1, 3, 4))
+    there = Partitions(5, (0, 1, 3, 4))
     runs = []
     for seed in SEEDS:
         random = Random(seed)

@@ -55,7 +55,7 @@ def test_keys_go_where_librdkafka_puts_them(rdkafka_mock: RdKafkaMock, name: str
     for number, key in enumerate(keys):
         producer.produce(topic, b"", key=key, on_delivery=report(number))
     assert producer.flush(20) == 0
-    there = Partitions(topic, partitions)
+    there = Partitions(partitions)
     ours = {number: choose(LIBRDKAFKA[name], topic, key, None, there) for number, key in enumerate(keys)}
     assert ours == theirs
 
@@ -67,7 +67,7 @@ def test_fnv1a(data: bytes, value: int) -> None:
     # Sarama: the 32 bits as a signed number; its absolute value, or in the reference variant the sign masked away.
     signed = value - (1 << 32) if value >> 31 else value
     for partitions in (1, 3, 7, 12, 1000):
-        there = Partitions("t", partitions)
+        there = Partitions(partitions)
         assert Fnv1aRandomPartitioner()("t", data, None, there) == abs(signed) % partitions
         assert Fnv1aReferencePartitioner()("t", data, None, there) == (value & 0x7FFFFFFF) % partitions
 
@@ -89,14 +89,14 @@ def test_keys_go_where_sarama_puts_them(
     key: bytes, hashed: tuple[int, int, int], reference: tuple[int, int, int]
 ) -> None:
     for partitions, by_hash, by_reference in zip((7, 12, 1000), hashed, reference, strict=True):
-        there = Partitions("t", partitions)
+        there = Partitions(partitions)
         assert Fnv1aRandomPartitioner()("t", key, None, there) == by_hash
         assert Fnv1aReferencePartitioner()("t", key, None, there) == by_reference
 
 
 def test_the_lowest_number_has_no_absolute_value(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(foreign, "fnv1a", lambda _data: 0x80000000)
-    assert Fnv1aPartitioner()("t", b"k", None, Partitions("t", 1000)) == 2**31 % 1000
+    assert Fnv1aPartitioner()("t", b"k", None, Partitions(1000)) == 2**31 % 1000
 
 
 def test_long_keys_are_not_remembered() -> None:
@@ -106,7 +106,7 @@ def test_long_keys_are_not_remembered() -> None:
 @pytest.mark.parametrize("make", MAKERS)
 def test_without_a_key_a_batch_goes_to_one_partition(make: Callable[[Callable[[], int]], HashPartitioner]) -> None:
     partitioner = make(count().__next__)
-    there = Partitions("t", 3)
+    there = Partitions(3)
     visits = []
     for _ in range(4):
         visits += [partitioner("t", None, b"v", there) for _ in range(2)]
@@ -117,18 +117,18 @@ def test_without_a_key_a_batch_goes_to_one_partition(make: Callable[[Callable[[]
 
 def test_an_empty_key_is_none_for_librdkafkas_default() -> None:
     partitioner = ConsistentRandomPartitioner(lambda: 2)
-    assert partitioner("t", b"", None, Partitions("t", 3)) == 2
-    assert Fnv1aRandomPartitioner(lambda: 2)("t", b"", None, Partitions("t", 1000)) == (2**32 - 0x811C9DC5) % 1000
+    assert partitioner("t", b"", None, Partitions(3)) == 2
+    assert Fnv1aRandomPartitioner(lambda: 2)("t", b"", None, Partitions(1000)) == (2**32 - 0x811C9DC5) % 1000
 
 
 def test_keys_do_not_mind_a_leader_that_is_away() -> None:
     key = b"some key"
     for partitioner in (*LIBRDKAFKA.values(), Fnv1aReferencePartitioner()):
-        assert partitioner("t", key, None, Partitions("t", 9, (0,))) == partitioner("t", key, None, Partitions("t", 9))
+        assert partitioner("t", key, None, Partitions(9, (0,))) == partitioner("t", key, None, Partitions(9))
 
 
 def test_each_has_chance_of_its_own() -> None:
-    chosen = {ConsistentRandomPartitioner()("t", None, None, Partitions("t", 1 << 30)) for _ in range(20)}
+    chosen = {ConsistentRandomPartitioner()("t", None, None, Partitions(1 << 30)) for _ in range(20)}
     assert len(chosen) > 10
 
 

@@ -12,7 +12,7 @@ from aioproducer.partitioning.uniform_sticky import UniformStickyPartitioner
 
 def test_it_stays_until_the_batch_is_full_whatever_the_key() -> None:
     partitioner = UniformStickyPartitioner(count(1).__next__)
-    there = Partitions("t", 4)
+    there = Partitions(4)
     assert [partitioner("t", key, None, there) for key in (b"a", None, b"b")] == [1, 1, 1]
     partitioner.on_new_batch("t", there, 1)
     assert [partitioner("t", key, None, there) for key in (b"a", None)] == [3, 3]
@@ -20,7 +20,7 @@ def test_it_stays_until_the_batch_is_full_whatever_the_key() -> None:
 
 def test_a_batch_that_is_full_elsewhere_is_no_reason_to_go() -> None:
     partitioner = UniformStickyPartitioner(count(1).__next__)
-    there = Partitions("t", 4)
+    there = Partitions(4)
     assert partitioner("t", None, None, there) == 1
     partitioner.on_new_batch("t", there, 2)
     assert partitioner("t", None, None, there) == 1
@@ -28,7 +28,7 @@ def test_a_batch_that_is_full_elsewhere_is_no_reason_to_go() -> None:
 
 def test_topics_do_not_disturb_each_other() -> None:
     partitioner = UniformStickyPartitioner(count().__next__)
-    a, b = Partitions("a", 3), Partitions("b", 3)
+    a, b = Partitions(3), Partitions(3)
     assert [partitioner("a", None, None, a), partitioner("b", None, None, b)] == [0, 1]
     partitioner.on_new_batch("b", b, 1)
     assert [partitioner("a", None, None, a), partitioner("b", None, None, b)] == [0, 0]
@@ -36,14 +36,14 @@ def test_topics_do_not_disturb_each_other() -> None:
 
 def test_a_partition_without_a_leader_is_left() -> None:
     partitioner = UniformStickyPartitioner(lambda: 0)
-    assert partitioner("t", None, None, Partitions("t", 3)) == 0
-    assert partitioner("t", None, None, Partitions("t", 3, (1, 2))) == 1
-    assert partitioner("t", None, None, Partitions("t", 3, ())) == 1, "none has one, so it stays"
+    assert partitioner("t", None, None, Partitions(3)) == 0
+    assert partitioner("t", None, None, Partitions(3, (1, 2))) == 1
+    assert partitioner("t", None, None, Partitions(3, ())) == 1, "none has one, so it stays"
 
 
 def test_the_only_partition() -> None:
     partitioner = UniformStickyPartitioner()
-    there = Partitions("t", 1)
+    there = Partitions(1)
     assert partitioner("t", None, None, there) == 0
     partitioner.on_new_batch("t", there, 0)
     assert partitioner("t", None, None, there) == 0
@@ -52,7 +52,7 @@ def test_the_only_partition() -> None:
 def test_all_partitions_get_their_share() -> None:
     random = Random(4)
     partitioner = UniformStickyPartitioner(lambda: random.getrandbits(31))
-    there = Partitions("t", 5)
+    there = Partitions(5)
     visits: Counter[int] = Counter()
     for _ in range(10_000):
         partition = partitioner("t", None, None, there)

@@ -119,7 +119,9 @@ def _plain(item: object, field: Field[object]) -> object:
         return ZERO_UUID
     if item is None and field.metadata["kafka_type"] == "datetime_i64":
         return -1
-    assert item is None or isinstance(item, int | str | bytes | tuple | UUID)
+    if isinstance(item, UUID):
+        return item.bytes
+    assert item is None or isinstance(item, int | str | bytes | tuple)
     return item
 
 

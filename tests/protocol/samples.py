@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from uuid import UUID
-
 from aioproducer.protocol.fields import UUID_BYTES, Array, Blob, Kind, Scalar, Text, wire_fields
 from aioproducer.protocol.requests import REQUESTS
 from aioproducer.protocol.schema import Message
@@ -29,7 +27,7 @@ def body(message: type[Message], version: int) -> bytes:
 
 def _value(kind: Kind, version: int, seed: int) -> object:
     if isinstance(kind, Scalar):
-        return UUID(int=seed + 1000) if kind is UUID_BYTES else True if kind.letter == "?" else seed % 100 + 1
+        return (seed + 1000).to_bytes(16) if kind is UUID_BYTES else True if kind.letter == "?" else seed % 100 + 1
     if isinstance(kind, Text):
         return f"text-{seed}"
     if isinstance(kind, Blob):

@@ -1,20 +1,16 @@
 from __future__ import annotations
 
-from uuid import UUID
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from aioproducer.protocol.primitives import (
     MAX_UVARINT,
-    ZERO_UUID,
     MalformedError,
     read_uvarint,
     record_chunks,
     skip_fields,
     skip_tagged_fields,
-    uuid_from,
     uvarint,
 )
 
@@ -69,12 +65,6 @@ def test_tagged_fields_that_do_not_fit() -> None:
         skip_tagged_fields(b"\x01\x00\x05abcd", 0)
     with pytest.raises(IndexError):
         skip_tagged_fields(b"\xff\xff\xff\xff\x0f\x00\x00", 0)
-
-
-def test_uuid() -> None:
-    some = UUID("0d9c1f1e-53a0-4e0c-8f3f-111111111111")
-    assert uuid_from(some.bytes) == some
-    assert uuid_from(bytes(16)) is ZERO_UUID
 
 
 def test_record_chunks_are_what_was_given() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from typing import cast
-from uuid import UUID
 
 from aioproducer.batching.batch import Batch, State
 from aioproducer.batching.node_queue import NodeQueue
@@ -21,6 +20,7 @@ from aioproducer.protocol.messages.produce import (
     ProduceResponse,
     TopicProduceResponse,
 )
+from aioproducer.protocol.primitives import ZERO_UUID
 from aioproducer.protocol.schema import Request
 from aioproducer.protocol.versions import BrokerVersions
 from aioproducer.records.codecs import Codec, codec
@@ -169,7 +169,7 @@ class Rig:
             self.options,
             loop=loop,
             turn=self.bench.turn,
-            topic_id_of=lambda _name: UUID(int=0),
+            topic_id_of=lambda _name: ZERO_UUID,
             on_unreachable=self._on_unreachable,
             on_response=self._on_response,
             emit=self.bench.events.append,

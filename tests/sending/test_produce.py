@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from uuid import UUID
-
 import pytest
 
 from aioproducer.errors import UnsupportedVersionError
@@ -20,8 +18,8 @@ from aioproducer.protocol.versions import BrokerVersions
 from aioproducer.sending.produce import build_request, pick_version, prepare, read_response, topic_ids
 from tests.sending.bench import Bench
 
-ID = UUID(int=5)
-OTHER = UUID(int=6)
+ID = (5).to_bytes(16)
+OTHER = (6).to_bytes(16)
 
 
 def broker(newest: int, oldest: int = 0) -> BrokerVersions:

@@ -109,7 +109,7 @@ def _name(topic: FetchTopic, state: ClusterState) -> str | None:
 
 def subjects(request: FetchRequest, state: ClusterState) -> list[Subject]:
     return [
-        (_name(topic, state) or str(topic.topic_id), wanted.partition)
+        (_name(topic, state) or topic.topic_id.hex(), wanted.partition)
         for topic in request.topics
         for wanted in topic.partitions
     ]

@@ -116,7 +116,7 @@ def subjects(request: MetadataRequest, state: ClusterState) -> list[Subject]:
     names = []
     for topic in request.topics:
         found = state.topic_by_id(topic.topic_id) if topic.name is None else None
-        names.append(topic.name or (found.name if found else str(topic.topic_id)))
+        names.append(topic.name or (found.name if found else topic.topic_id.hex()))
     return [(name, WHOLE_TOPIC) for name in names]
 
 

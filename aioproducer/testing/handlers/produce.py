@@ -91,7 +91,7 @@ def _append(acks: int, topic: TopicProduceData, data: PartitionProduceData, call
     result = _Result(name or "", PartitionProduceResponse(index=data.index))
     try:
         if name is None:
-            raise RefusedError(Code.UNKNOWN_TOPIC_ID, f"no topic has the id {topic.topic_id}")
+            raise RefusedError(Code.UNKNOWN_TOPIC_ID, f"no topic has the id {topic.topic_id.hex()}")
         if acks not in (0, 1, ALL):
             raise RefusedError(Code.INVALID_REQUIRED_ACKS, f"acks={acks}: 0, 1 and -1 are all there is")
         ordered = call.refused(name, data.index)
@@ -238,7 +238,7 @@ def _with_leader(result: _Result, call: Call, leaders: set[int]) -> PartitionPro
 
 def subjects(request: ProduceRequest, state: ClusterState) -> list[Subject]:
     return [
-        (_name(topic, state) or str(topic.topic_id), data.index)
+        (_name(topic, state) or topic.topic_id.hex(), data.index)
         for topic in request.topic_data
         for data in topic.partition_data
     ]

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from uuid import UUID
-
 from aioproducer.protocol.messages.create_topics import (
     CreatableReplicaAssignment,
     CreatableTopic,
@@ -34,7 +32,7 @@ def test_request() -> None:
 def test_response() -> None:
     result = CreatableTopicResult(
         name="t",
-        topic_id=UUID(int=9),
+        topic_id=(9).to_bytes(16),
         error_message=None,
         topic_config_error_code=29,
         num_partitions=3,

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from uuid import UUID
-
 from aioproducer.protocol.messages.fetch import (
     FetchableTopicResponse,
     FetchPartition,
@@ -32,7 +30,7 @@ def test_requests_of_consumers() -> None:
         01 01 00
     """
     decoded = FetchRequest.decode(bytes.fromhex(octets), 16)
-    assert decoded.topics == (FetchTopic(topic_id=UUID(int=7), partitions=(partition,)),)
+    assert decoded.topics == (FetchTopic(topic_id=(7).to_bytes(16), partitions=(partition,)),)
 
 
 def test_records_of_a_response_are_not_copied() -> None:

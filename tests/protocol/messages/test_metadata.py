@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from uuid import UUID
-
 import pytest
 
 from aioproducer.protocol.messages.metadata import (
@@ -25,7 +23,7 @@ from aioproducer.protocol.messages.metadata import (
         (MetadataRequest(), 12, "01 01 00 00"),
         (MetadataRequest(topics=[MetadataRequestTopic(name="t")]), 12, f"02 {'00' * 16} 0274 00 01 00 00"),
         (
-            MetadataRequest(topics=[MetadataRequestTopic(name=None, topic_id=UUID(int=5))]),
+            MetadataRequest(topics=[MetadataRequestTopic(name=None, topic_id=(5).to_bytes(16))]),
             13,
             f"02 {'00' * 15}05 00 00 01 00 00",
         ),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from uuid import UUID
-
 import pytest
 
 from aioproducer.protocol.messages.produce import (
@@ -18,7 +16,7 @@ from aioproducer.protocol.messages.produce import (
     TopicProduceResponse,
 )
 
-TOPIC_ID = UUID("00112233-4455-6677-8899-aabbccddeeff")
+TOPIC_ID = bytes.fromhex("00112233445566778899aabbccddeeff")
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import asyncio
-import uuid
 
 import pytest
 
@@ -23,7 +22,7 @@ def fetching(
     *,
     partition: int = 0,
     topic: str = "t",
-    topic_id: uuid.UUID | None = None,
+    topic_id: bytes | None = None,
     epoch: int = -1,
     wait_ms: int = 0,
     limit: int = 10**6,
@@ -69,7 +68,7 @@ async def test_later_versions_name_topics_by_id(client: RawClient, version: int)
     await client.produce("t", batch())
     metadata = await client.ask(MetadataRequest(topics=None), MetadataResponse, 12)
     assert stored(await fetch(client, fetching(topic_id=metadata.topics[0].topic_id), version))
-    unknown = await fetch(client, fetching(topic_id=uuid.UUID(int=3)), version)
+    unknown = await fetch(client, fetching(topic_id=(3).to_bytes(16)), version)
     assert unknown.error_code == Code.UNKNOWN_TOPIC_ID
 
 

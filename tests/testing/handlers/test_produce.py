@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import asyncio
-import uuid
 
 import pytest
 
@@ -33,7 +32,7 @@ async def test_version_13_names_topics_by_id(cluster: EmbeddedCluster, client: R
     (topic,) = metadata.topics
     rows = (PartitionProduceData(index=0, records=batch()),)
 
-    async def ask(topic_id: uuid.UUID) -> int:
+    async def ask(topic_id: bytes) -> int:
         request = ProduceRequest(
             acks=-1, timeout_ms=1000, topic_data=(TopicProduceData(topic_id=topic_id, partition_data=rows),)
         )
@@ -42,7 +41,7 @@ async def test_version_13_names_topics_by_id(cluster: EmbeddedCluster, client: R
         return only(response).error_code
 
     assert await ask(topic.topic_id) == 0
-    assert await ask(uuid.UUID(int=5)) == Code.UNKNOWN_TOPIC_ID
+    assert await ask((5).to_bytes(16)) == Code.UNKNOWN_TOPIC_ID
     cluster.delete_topic("t")
     cluster.create_topic("t")
     assert await ask(topic.topic_id) == Code.UNKNOWN_TOPIC_ID
