@@ -213,7 +213,8 @@ class Accumulator:
             if not self._is_ready(node, queue):
                 node.strike(queue)
                 continue
-            batch = queue.batches[0]
+            batch = queue.head
+            assert batch is not None
             size += batch.wire_size
             if taken and size > limit:
                 break
@@ -336,7 +337,7 @@ class Accumulator:
     def has_older(self, batch: Batch) -> bool:
         """Whether a batch of the same partition that was opened earlier is not over yet."""
         queue = batch.queue
-        if queue.batches and queue.batches[0].number < batch.number:
+        if queue.head is not None and queue.head.number < batch.number:
             return True
         return any(other.number < batch.number and other.state is State.IN_FLIGHT for other in queue.taken)
 
@@ -355,9 +356,9 @@ class Accumulator:
     # What is ready
 
     def _is_ready(self, node: NodeQueue, queue: PartitionQueue) -> bool:
-        if not queue.batches or queue in node.retries:
+        head = queue.head
+        if head is None or queue in node.retries:
             return False
-        head = queue.batches[0]
         if head is queue.open and not head.urgent and not self._hurries:
             return False
         return self._gate.may_send(queue)
@@ -365,7 +366,7 @@ class Accumulator:
     def _look(self, queue: PartitionQueue) -> None:
         """List the partition with its leader if it is ready."""
         node = queue.node
-        if queue.batches and node is not None and queue not in node.ready and self._is_ready(node, queue):
+        if queue.head is not None and node is not None and queue not in node.ready and self._is_ready(node, queue):
             node.put(queue)
 
     def _arm(self, queue: PartitionQueue) -> None:

@@ -52,14 +52,16 @@ MOVES: dict[State, frozenset[State]] = {
 class Batch:
     """`number` is how many records of the partition came before its first, and so its place in call order.
 
-    attempts: requests it has been written in. possibly_persisted: one of them may have reached a log, for it was
-    written and not refused; once true it stays true. place: how many batches of the partition got a sequence before it.
-    void: no log has it under its sequence, nor will. codec_id is meaningful once `records` is loaded.
+    behind: the next younger one of its queue. attempts: requests it has been written in. possibly_persisted: one of
+    them may have reached a log, for it was written and not refused; once true it stays true. place: how many batches of
+    the partition got a sequence before it. void: no log has it under its sequence, nor will. codec_id is meaningful
+    once `records` is loaded.
     """
 
     __slots__ = (
         "attempts",
         "base_sequence",
+        "behind",
         "builder",
         "codec_id",
         "created_at",
@@ -93,6 +95,7 @@ class Batch:
         self.builder = builder
         self.outcome = outcome
         self.created_at = created_at
+        self.behind: Batch | None = None
         self.state = State.OPEN
         self.urgent = False
         self.attempts = 0

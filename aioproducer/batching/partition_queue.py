@@ -7,7 +7,7 @@ it.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -26,24 +26,26 @@ class PartitionQueue:
     """Thousands may be idle, so one that has nothing to do holds no container of its own, and what few of them have at
     a time is kept where it is used: who is ready or waits for its retry by the node, gaps by the gate.
 
-    node: what its leader has to be sent, None without a leader. open: the last of the `batches` while it takes records;
-    sealed: how many records have been in the batches, but for the open one. reports: the outcomes that owe
-    `on_delivery` calls, in call order.
+    node: what its leader has to be sent, None without a leader. head: the oldest of the `queued` batches, which are
+    linked by their `behind`; open: the last of them while it takes records. sealed: how many records have been in the
+    batches, but for the open one. reports: the outcomes that owe `on_delivery` calls, in call order.
 
     For the gate: accepted_by, the leader that acknowledged a batch since it became leader, None before it has; places,
     how many batches got a sequence; identity, the (producer id, epoch) that `next_sequence` counts for.
     """
 
     __slots__ = (
-        "_batches",
+        "_tail",
         "_taken",
         "accepted_by",
+        "head",
         "identity",
         "next_sequence",
         "node",
         "open",
         "partition",
         "places",
+        "queued",
         "reports",
         "sealed",
         "topic",
@@ -53,9 +55,11 @@ class PartitionQueue:
         self.topic = topic
         self.partition = partition
         self.node: NodeQueue | None = None
-        self._batches: deque[Batch] | None = None
-        self._taken: dict[Batch, None] | None = None
+        self.head: Batch | None = None
         self.open: Batch | None = None
+        self.queued = 0
+        self._tail: Batch | None = None
+        self._taken: dict[Batch, None] | None = None
         self.sealed = 0
         self.accepted_by: int | None = None
         self.reports: deque[Outcome] | None = None
@@ -65,7 +69,7 @@ class PartitionQueue:
 
     def __repr__(self) -> str:
         return (
-            f"<PartitionQueue {self.topic}[{self.partition}]: {len(self.batches)} batches queued, "
+            f"<PartitionQueue {self.topic}[{self.partition}]: {self.queued} batches queued, "
             f"{self.in_flight} in flight, leader {self.leader}>"
         )
 
@@ -75,9 +79,12 @@ class PartitionQueue:
         return NO_LEADER if self.node is None else self.node.node_id
 
     @property
-    def batches(self) -> Sequence[Batch]:
+    def batches(self) -> Iterator[Batch]:
         """Those that no sender has, oldest first."""
-        return self._batches or ()
+        batch = self.head
+        while batch is not None:
+            yield batch
+            batch = batch.behind
 
     @property
     def taken(self) -> Mapping[Batch, None]:
@@ -92,7 +99,7 @@ class PartitionQueue:
     @property
     def idle(self) -> bool:
         """Whether nothing of it is on its way."""
-        return not self._batches and not self._taken
+        return self.head is None and not self._taken
 
     @property
     def buffered(self) -> int:
@@ -103,23 +110,20 @@ class PartitionQueue:
         """Whether a batch that could go has waited for `patience` seconds, and the leader has taken nothing for as
         long, from any partition (KIP-794). Also where the gate is shut: it is because of what is unanswered.
         """
-        head = self.batches[0] if self.batches else None
+        head = self.head
         if self.node is None or head is None or (head is self.open and not head.urgent):
             return False
         return now - max(self.node.drained_at, head.created_at) > patience
 
     def add(self, batch: Batch) -> None:
         """Queue the youngest batch."""
-        if self._batches is None:
-            self._batches = deque()
-        self._batches.append(batch)
+        self._insert(self._tail, batch)
 
     def take(self) -> Batch:
         """Give the oldest batch to a sender, until `release`."""
-        assert self._batches is not None
-        batch = self._batches.popleft()
-        if not self._batches:
-            self._batches = None
+        batch = self.head
+        assert batch is not None
+        self._remove(None, batch)
         if self._taken is None:
             self._taken = {}
         self._taken[batch] = None
@@ -134,18 +138,36 @@ class PartitionQueue:
 
     def put_back(self, batch: Batch) -> None:
         """Queue a batch again where it belongs: before everything younger."""
-        if self._batches is None:
-            self._batches = deque()
-        position = 0
-        for other in self._batches:
+        before = None
+        for other in self.batches:
             if other.number > batch.number:
                 break
-            position += 1
-        self._batches.insert(position, batch)
+            before = other
+        self._insert(before, batch)
 
     def drop(self, batch: Batch) -> None:
         """Take a batch that is over out of the queue."""
-        assert self._batches is not None
-        self._batches.remove(batch)
-        if not self._batches:
-            self._batches = None
+        before, other = None, self.head
+        while other is not batch:
+            assert other is not None
+            before, other = other, other.behind
+        self._remove(before, batch)
+
+    def _insert(self, before: Batch | None, batch: Batch) -> None:
+        if before is None:
+            self.head, batch.behind = batch, self.head
+        else:
+            before.behind, batch.behind = batch, before.behind
+        if batch.behind is None:
+            self._tail = batch
+        self.queued += 1
+
+    def _remove(self, before: Batch | None, batch: Batch) -> None:
+        if before is None:
+            self.head = batch.behind
+        else:
+            before.behind = batch.behind
+        if batch.behind is None:
+            self._tail = before
+        batch.behind = None
+        self.queued -= 1

@@ -238,7 +238,7 @@ class Topic:
             return None
         patience = placement.patience
         return [
-            -1 if patience and queue.stalled(now, patience) else len(queue.batches)
+            -1 if patience and queue.stalled(now, patience) else queue.queued
             for queue in self.queues
             if queue is not None
         ]

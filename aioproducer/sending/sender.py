@@ -103,7 +103,7 @@ class Sender:
     async def _until_ready(self) -> None:
         """Return when there is something to send: a connection that nobody needs is not made."""
         node = self._node
-        while not any(queue.batches for queue in node.ready):
+        while not any(queue.head for queue in node.ready):
             now, next_look = self._clock(), node.next_look
             if next_look is not None and next_look <= now:
                 return

@@ -69,7 +69,7 @@ class Sequencer:
             return True
         if self.identity is None:
             return False
-        if queue.batches[0].sequenced:
+        if queue.head is not None and queue.head.sequenced:
             return not in_flight
         if queue in self._gaps:
             return False
@@ -151,7 +151,7 @@ class Sequencer:
 
     def close_gap(self, queue: PartitionQueue) -> None:
         """Raise the epoch if a gap, and nothing else, stands in the way of this partition's new batches."""
-        if queue in self._gaps and not queue.in_flight and not (queue.batches and queue.batches[0].sequenced):
+        if queue in self._gaps and not queue.in_flight and not (queue.head and queue.head.sequenced):
             self._bump(queue)
 
     def _bump(self, queue: PartitionQueue) -> None:

@@ -23,9 +23,18 @@ def test_batches_are_put_back_in_order(back: list[int], taken: int) -> None:
     removed = [batches[number] for number in back if number < taken]
     for batch in removed:
         queue.drop(batch)
+    assert list(queue.batches) == batches[taken:]
+    assert queue.queued == 5 - taken
+    core.send()  # behind the youngest, whichever that is now
+    assert queue.open is not None
+    batches.append(queue.open)
+    assert list(queue.batches) == batches[taken:]
     for batch in removed:
         queue.put_back(batch)
     assert list(queue.batches) == batches
+    assert (queue.head, queue.queued) == (batches[0], 6)
+    assert [queue.take() for _ in batches] == batches
+    assert (queue.head, queue.queued, queue.in_flight) == (None, 0, 6)
 
 
 def test_an_idle_queue_holds_no_container() -> None:

@@ -151,7 +151,7 @@ def test_the_next_batches_are_no_larger_than_the_halves() -> None:
     while bench.accumulator.append(queue, None, b"x" * 100, NO_HEADERS, 1):
         pass
     bench.batch(queue)
-    opened = queue.batches[-1]
+    opened = list(queue.batches)[-1]
     assert opened.builder.limit <= half
 
 
