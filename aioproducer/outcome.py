@@ -15,10 +15,11 @@ import logging
 from collections import deque
 from collections.abc import Callable, Sequence
 from copy import copy
-from typing import Protocol, TypeAlias
+from typing import TypeAlias
 
 from aioproducer.errors import KafkaError
 from aioproducer.models import NO_OFFSET, NO_TIMESTAMP, RecordMetadata, TimestampType
+from aioproducer.trim import trim
 from aioproducer.turns import Soon
 from aioproducer.waiting import Place
 
@@ -27,38 +28,25 @@ logger = logging.getLogger("aioproducer")
 OnDelivery: TypeAlias = Callable[[RecordMetadata | None, KafkaError | None], object]
 """Called on the loop with the metadata and None, or with None and the error."""
 
+Owed: TypeAlias = "dict[tuple[str, int], deque[Outcome]]"
+"""The outcomes that owe `on_delivery` calls, by partition, in the order of the sends."""
+
 _metadata = tuple.__new__
 # Python 3.11 looks a member up by a call of its own: 60 ns a result.
 _CREATE_TIME = TimestampType.CREATE_TIME
-
-
-class ReportOrder(Protocol):
-    """What outcomes share whose `on_delivery` calls are to be made in the order of the sends: those of one partition.
-
-    reports: the outcomes that owe calls, oldest first; None while none does, for most partitions never have any.
-    """
-
-    reports: deque[Outcome] | None
-
-
-class OwnOrder:
-    """The order of an outcome that shares it with no other: its records never got to a partition."""
-
-    __slots__ = ("reports",)
-
-    def __init__(self) -> None:
-        self.reports: deque[Outcome] | None = None
 
 
 class Outcome(Place):
     """What became of the records of one batch: one object for all of them.
 
     `deltas` are the records' timestamps above `base_timestamp`, in milliseconds; the list is the batch's own and grows
-    until the batch is sealed. `order` is shared by the outcomes of one partition. succeeded: all records are in the
-    log; of a batch that went out in pieces the pieces know.
+    until the batch is sealed. `owed` is shared by all outcomes whose `on_delivery` calls have an order: those of
+    records that got to a partition. succeeded: all records are in the log; of a batch that went out in pieces the
+    pieces know.
     """
 
     __slots__ = (
+        "_owed",
         "_parts",
         "_record_errors",
         "_reports",
@@ -68,7 +56,6 @@ class Outcome(Place):
         "base_timestamp",
         "deltas",
         "error",
-        "order",
         "partition",
         "succeeded",
         "topic",
@@ -82,7 +69,7 @@ class Outcome(Place):
         partition: int,
         base_timestamp: int,
         deltas: Sequence[int],
-        order: ReportOrder,
+        owed: Owed,
         soon: Soon | None = None,
     ) -> None:
         super().__init__(loop, soon)
@@ -90,7 +77,7 @@ class Outcome(Place):
         self.partition = partition
         self.base_timestamp = base_timestamp
         self.deltas = deltas
-        self.order = order
+        self._owed = owed
         self.base_offset = NO_OFFSET
         self.append_timestamp = NO_TIMESTAMP
         self.succeeded = False
@@ -114,9 +101,7 @@ class Outcome(Place):
         """Have `on_delivery` called with the fate of one record."""
         if self._reports is None:
             self._reports = []
-            if self.order.reports is None:
-                self.order.reports = deque()
-            self.order.reports.append(self)
+            self._owed.setdefault((self.topic, self.partition), deque()).append(self)
         self._reports.append((index, on_delivery))
 
     def succeed(self, base_offset: int, append_timestamp: int = NO_TIMESTAMP) -> None:
@@ -155,16 +140,24 @@ class Outcome(Place):
         self.done = True
         self.on_wanted = None
         # The callbacks first: whoever awaits, or flushes, finds them called.
-        reports = self.order.reports
-        while reports and reports[0].done:
-            self.soon(reports.popleft().run_reports)
-        if not reports:
-            self.order.reports = None
+        if self._owed:
+            self._report_in_turn()
         self.tell()
         # The circle of whole and parts is cut here, so that an error nobody looked at is told of without the collector.
         whole, self.whole = self.whole, None
         if whole is not None:
             whole.part_settled()
+
+    def _report_in_turn(self) -> None:
+        """Have the calls made that wait for none of an older outcome any more."""
+        owing = self._owed.get((self.topic, self.partition))
+        if owing is None:
+            return
+        while owing and owing[0].done:
+            self.soon(owing.popleft().run_reports)
+        if not owing:
+            del self._owed[self.topic, self.partition]
+            trim(self._owed)
 
     def run_reports(self) -> None:
         """Make the calls that `report` promised."""

@@ -27,7 +27,7 @@ from aioproducer.endings import closed_error, failed_error, is_bug
 from aioproducer.errors import FlushTimeoutError, KafkaError, Persisted, ProducerClosedError
 from aioproducer.models import Acks, Node
 from aioproducer.network.stream import Dialer
-from aioproducer.outcome import OnDelivery, Outcome, OwnOrder
+from aioproducer.outcome import OnDelivery, Outcome, Owed
 from aioproducer.protocol.messages.produce import NodeEndpoint
 from aioproducer.protocol.primitives import ZERO_UUID
 from aioproducer.records.codecs import Codec, codec
@@ -81,6 +81,7 @@ class Runtime:
         self._background = Background(loop, config.client_id, on_death=self._died)
         self._turn = Turn(loop, lambda: not self.accumulator.unsettled)
         self._soon = self._turn.soon  # one for all outcomes
+        self._owed: Owed = {}
         self._alarm = Alarm(loop)
         self._codec = _codec(config)
         self._threads = compressing_threads(self._codec)
@@ -254,10 +255,10 @@ class Runtime:
     # What the parts tell each other
 
     def _new_outcome(self, queue: PartitionQueue, base_timestamp: int, deltas: Sequence[int]) -> Outcome:
-        return Outcome(self._loop, queue.topic, queue.partition, base_timestamp, deltas, queue, self._soon)
+        return Outcome(self._loop, queue.topic, queue.partition, base_timestamp, deltas, self._owed, self._soon)
 
     def _refuse(self, topic: str, timestamps: Sequence[int]) -> Outcome:
-        return Outcome(self._loop, topic, -1, 0, timestamps, OwnOrder())
+        return Outcome(self._loop, topic, -1, 0, timestamps, {})
 
     def _park(
         self,

@@ -43,7 +43,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("waiting",),
     ("models",),
     ("slices", "turns"),
-    ("errors", "version", "work"),
+    ("errors", "trim", "version", "work"),
 )
 
 # Rooms beside the layers: all that they may import.
@@ -58,6 +58,7 @@ MAY_IMPORT_ANYTHING = frozenset({"__main__", "cli"})
 DECIDES = (
     "models",
     "errors",
+    "trim",
     "work",
     "arguments",
     "serializers",

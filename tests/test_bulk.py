@@ -13,7 +13,7 @@ from aioproducer.delivery import Delivery
 from aioproducer.errors import ArgumentTypeError, BulkSendError, NotEnoughReplicasError, SerializationError
 from aioproducer.lifecycle import Open
 from aioproducer.models import Headers
-from aioproducer.outcome import Outcome, OwnOrder
+from aioproducer.outcome import Outcome
 from tests.support.batching import Core
 from tests.support.virtual_time import virtual_time
 
@@ -48,7 +48,7 @@ class Sends:
         number = len(self.sent)
         self.sent.append((topic, value, key, partition, headers, timestamp_ms))
         if number % 3 == 0:
-            outcome = Outcome(loop, topic, 0, 0, [0, 0, 0], OwnOrder())
+            outcome = Outcome(loop, topic, 0, 0, [0, 0, 0], {})
             outcome.on_wanted = lambda _place: self.wanted.append(loop.time())
             loop.call_later(self._seconds, self._settle, outcome, number // 3)
             self._open.append((outcome, number // 3))

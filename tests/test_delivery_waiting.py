@@ -11,7 +11,7 @@ import pytest
 from aioproducer.delivery import Delivery
 from aioproducer.errors import NotEnoughReplicasError
 from aioproducer.models import RecordMetadata
-from aioproducer.outcome import Outcome, OwnOrder
+from aioproducer.outcome import Outcome
 from tests.support.deliveries import Batch, metadata, turns
 from tests.support.virtual_time import virtual_time
 
@@ -195,7 +195,7 @@ async def test_ensure_future_makes_no_task() -> None:
 def test_run_until_complete() -> None:
     loop = asyncio.new_event_loop()
     try:
-        outcome = Outcome(loop, "orders", 0, 1000, [0], OwnOrder())
+        outcome = Outcome(loop, "orders", 0, 1000, [0], {})
         loop.call_soon(outcome.succeed, 40)
         future: Any = Delivery(outcome, 0)
         assert loop.run_until_complete(future) == metadata(40)
@@ -207,7 +207,7 @@ def test_run_until_complete() -> None:
 async def test_another_loop_is_refused() -> None:
     other = asyncio.new_event_loop()
     try:
-        outcome = Outcome(other, "orders", 0, 1000, [0], OwnOrder())
+        outcome = Outcome(other, "orders", 0, 1000, [0], {})
         with pytest.raises(RuntimeError, match="attached to a different loop"):
             await Delivery(outcome, 0)
     finally:

@@ -13,15 +13,17 @@ import pytest
 from aioproducer import errors
 from aioproducer.errors import KafkaError, NotEnoughReplicasError, RecordTooLargeError
 from aioproducer.models import NO_OFFSET, RecordMetadata, TimestampType
-from aioproducer.outcome import Outcome, OwnOrder
+from aioproducer.outcome import Outcome, Owed
 from aioproducer.turns import Turn
 from aioproducer.waiting import Countdown, Place
 from tests.support.batching import CollectingLoop
 from tests.support.virtual_time import virtual_time
 
 
-def outcome(loop: asyncio.AbstractEventLoop | None = None, *, count: int = 3, order: OwnOrder | None = None) -> Outcome:
-    return Outcome(loop or CollectingLoop(), "orders", 1, 1000, [7 * n for n in range(count)], order or OwnOrder())
+def outcome(loop: asyncio.AbstractEventLoop | None = None, *, count: int = 3, owed: Owed | None = None) -> Outcome:
+    return Outcome(
+        loop or CollectingLoop(), "orders", 1, 1000, [7 * n for n in range(count)], {} if owed is None else owed
+    )
 
 
 def test_each_record_has_its_own_offset_and_timestamp() -> None:
@@ -154,8 +156,8 @@ def test_waiting_is_told_to_the_batch() -> None:
 
 def test_reports_of_a_partition_come_in_the_order_of_the_sends() -> None:
     loop = CollectingLoop()
-    order = OwnOrder()
-    first, second, third = (outcome(loop, order=order) for _ in range(3))
+    owed: Owed = {}
+    first, second, third = (outcome(loop, owed=owed) for _ in range(3))
     heard: list[tuple[object, object]] = []
     for number, batch in enumerate((first, second, third)):
         for index in (0, 2):
@@ -170,14 +172,14 @@ def test_reports_of_a_partition_come_in_the_order_of_the_sends() -> None:
     assert [number for number, _ in heard] == [0, 0, 1, 1, 2, 2]
     assert [metadata.offset for _, metadata in heard if isinstance(metadata, RecordMetadata)] == [10, 12, 30, 32]
     assert [str(error) for _, error in heard[2:4]] == ["no", "no"]
-    assert order.reports is None, "what is owed no more takes no memory"
+    assert not owed, "what is owed no more takes no memory"
 
 
 @pytest.mark.parametrize("raised", [ValueError("mine"), asyncio.CancelledError()])
 def test_an_on_delivery_that_raises_harms_nobody(raised: BaseException, caplog: pytest.LogCaptureFixture) -> None:
     loop = CollectingLoop()
-    order = OwnOrder()
-    first, second = outcome(loop, order=order), outcome(loop, order=order)
+    owed: Owed = {}
+    first, second = outcome(loop, owed=owed), outcome(loop, owed=owed)
     heard: list[object] = []
 
     def bad(_metadata: object, _error: object) -> None:
@@ -271,7 +273,7 @@ def test_repr_says_the_state() -> None:
     assert repr(batch) == "<Outcome of 3 records to orders[1], pending>"
     batch.succeed(5)
     assert repr(batch) == "<Outcome of 3 records to orders[1], at 5>"
-    refused = Outcome(CollectingLoop(), "orders", -1, 0, [1], OwnOrder())
+    refused = Outcome(CollectingLoop(), "orders", -1, 0, [1], {})
     refused.fail(KafkaError("no"))
     refused.error_of(0)
     assert repr(refused) == "<Outcome of 1 records to orders, failed: KafkaError('no')>"
@@ -316,7 +318,7 @@ async def test_a_countdown_that_is_cancelled_leaves_nothing_behind() -> None:
 def test_a_callback_comes_after_the_report_of_its_record_wherever_reports_are_made() -> None:
     loop, heard = CollectingLoop(), list[str]()
     turn = Turn(loop, quiet=lambda: False)
-    pending = Outcome(loop, "orders", 1, 0, [0], OwnOrder(), turn.soon)
+    pending = Outcome(loop, "orders", 1, 0, [0], {}, turn.soon)
     pending.report(0, lambda _metadata, _error: heard.append("report"))
     pending.subscribe((lambda _argument: heard.append("callback"), None, None))
     turn.begin()

@@ -24,9 +24,9 @@ from aioproducer.batching.batch import Batch, State
 from aioproducer.batching.node_queue import NodeQueue
 from aioproducer.batching.partition_queue import NO_LEADER, PartitionQueue
 from aioproducer.batching.sizes import BatchSizes
-from aioproducer.batching.trim import trim
 from aioproducer.records.batch import HEADER_SIZE
 from aioproducer.records.builder import RecordsBuilder
+from aioproducer.trim import trim
 
 if TYPE_CHECKING:
     from aioproducer.outcome import Outcome

@@ -52,10 +52,10 @@ MOVES: dict[State, frozenset[State]] = {
 class Batch:
     """`number` is how many records of the partition came before its first, and so its place in call order.
 
-    behind: the next younger one of its queue. attempts: requests it has been written in. possibly_persisted: one of
-    them may have reached a log, for it was written and not refused; once true it stays true. place: how many batches of
-    the partition got a sequence before it. void: no log has it under its sequence, nor will. codec_id is meaningful
-    once `records` is loaded.
+    behind: the next younger one of its queue, of the youngest the oldest. attempts: requests it has been written in.
+    possibly_persisted: one of them may have reached a log, for it was written and not refused; once true it stays true.
+    place: how many batches of the partition got a sequence before it. void: no log has it under its sequence, nor will.
+    codec_id is meaningful once `records` is loaded.
     """
 
     __slots__ = (

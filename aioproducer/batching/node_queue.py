@@ -13,7 +13,7 @@ from itertools import count
 from math import inf
 
 from aioproducer.batching.partition_queue import PartitionQueue
-from aioproducer.batching.trim import trim
+from aioproducer.trim import trim
 
 
 def _nobody() -> None:

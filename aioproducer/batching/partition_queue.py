@@ -6,7 +6,6 @@ it.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -15,7 +14,6 @@ from aioproducer.batching.batch import Batch
 
 if TYPE_CHECKING:
     from aioproducer.batching.node_queue import NodeQueue
-    from aioproducer.outcome import Outcome
 
 NO_LEADER = -1
 
@@ -26,9 +24,9 @@ class PartitionQueue:
     """Thousands may be idle, so one that has nothing to do holds no container of its own, and what few of them have at
     a time is kept where it is used: who is ready or waits for its retry by the node, gaps by the gate.
 
-    node: what its leader has to be sent, None without a leader. head: the oldest of the `queued` batches, which are
-    linked by their `behind`; open: the last of them while it takes records. sealed: how many records have been in the
-    batches, but for the open one. reports: the outcomes that owe `on_delivery` calls, in call order.
+    node: what its leader has to be sent, None without a leader. queued: how many batches there are that no sender has;
+    open: the last of them while it takes records. sealed: how many records have been in the batches, but for the open
+    one.
 
     For the gate: accepted_by, the leader that acknowledged a batch since it became leader, None before it has; places,
     how many batches got a sequence; identity, the (producer id, epoch) that `next_sequence` counts for.
@@ -38,7 +36,6 @@ class PartitionQueue:
         "_tail",
         "_taken",
         "accepted_by",
-        "head",
         "identity",
         "next_sequence",
         "node",
@@ -46,7 +43,6 @@ class PartitionQueue:
         "partition",
         "places",
         "queued",
-        "reports",
         "sealed",
         "topic",
     )
@@ -55,14 +51,14 @@ class PartitionQueue:
         self.topic = topic
         self.partition = partition
         self.node: NodeQueue | None = None
-        self.head: Batch | None = None
         self.open: Batch | None = None
         self.queued = 0
+        # The youngest. The batches are linked by their `behind`, from the oldest on, and in a ring: so one reference
+        # leads to both ends.
         self._tail: Batch | None = None
         self._taken: dict[Batch, None] | None = None
         self.sealed = 0
         self.accepted_by: int | None = None
-        self.reports: deque[Outcome] | None = None
         self.identity: tuple[int, int] | None = None
         self.next_sequence = 0
         self.places = 0
@@ -79,10 +75,16 @@ class PartitionQueue:
         return NO_LEADER if self.node is None else self.node.node_id
 
     @property
+    def head(self) -> Batch | None:
+        """The oldest batch that no sender has."""
+        return None if self._tail is None else self._tail.behind
+
+    @property
     def batches(self) -> Iterator[Batch]:
         """Those that no sender has, oldest first."""
         batch = self.head
-        while batch is not None:
+        for _ in range(self.queued):
+            assert batch is not None
             yield batch
             batch = batch.behind
 
@@ -99,7 +101,7 @@ class PartitionQueue:
     @property
     def idle(self) -> bool:
         """Whether nothing of it is on its way."""
-        return self.head is None and not self._taken
+        return not self.queued and not self._taken
 
     @property
     def buffered(self) -> int:
@@ -118,12 +120,12 @@ class PartitionQueue:
     def add(self, batch: Batch) -> None:
         """Queue the youngest batch."""
         self._insert(self._tail, batch)
+        self._tail = batch
 
     def take(self) -> Batch:
         """Give the oldest batch to a sender, until `release`."""
-        batch = self.head
-        assert batch is not None
-        self._remove(None, batch)
+        assert self._tail is not None
+        batch = self._remove_behind(self._tail)
         if self._taken is None:
             self._taken = {}
         self._taken[batch] = None
@@ -138,7 +140,10 @@ class PartitionQueue:
 
     def put_back(self, batch: Batch) -> None:
         """Queue a batch again where it belongs: before everything younger."""
-        before = None
+        before = self._tail
+        if before is None or before.number < batch.number:
+            self.add(batch)
+            return
         for other in self.batches:
             if other.number > batch.number:
                 break
@@ -147,27 +152,28 @@ class PartitionQueue:
 
     def drop(self, batch: Batch) -> None:
         """Take a batch that is over out of the queue."""
-        before, other = None, self.head
-        while other is not batch:
-            assert other is not None
-            before, other = other, other.behind
-        self._remove(before, batch)
+        before = self._tail
+        for other in self.batches:
+            if other is batch:
+                break
+            before = other
+        assert before is not None
+        assert before.behind is batch
+        self._remove_behind(before)
 
     def _insert(self, before: Batch | None, batch: Batch) -> None:
+        """Link a batch in behind another; alone it is behind itself."""
         if before is None:
-            self.head, batch.behind = batch, self.head
+            batch.behind = batch
         else:
-            before.behind, batch.behind = batch, before.behind
-        if batch.behind is None:
-            self._tail = batch
+            batch.behind, before.behind = before.behind, batch
         self.queued += 1
 
-    def _remove(self, before: Batch | None, batch: Batch) -> None:
-        if before is None:
-            self.head = batch.behind
-        else:
-            before.behind = batch.behind
-        if batch.behind is None:
-            self._tail = before
-        batch.behind = None
+    def _remove_behind(self, before: Batch) -> Batch:
+        batch = before.behind
+        assert batch is not None
+        before.behind, batch.behind = batch.behind, None
+        if batch is self._tail:
+            self._tail = None if batch is before else before
         self.queued -= 1
+        return batch

@@ -44,7 +44,7 @@ def test_an_idle_queue_holds_no_container() -> None:
     heard: list[object] = []
     core.send(on_delivery=lambda metadata, _error: heard.append(metadata))
     (batch,) = queue.batches
-    assert (queue.idle, queue.in_flight, queue.reports is None) == (False, 0, False)
+    assert (queue.idle, queue.in_flight) == (False, 0)
     core.accumulator.seal(queue)
     assert core.drain() == [batch]
     assert (queue.idle, queue.in_flight, list(queue.taken), list(queue.batches)) == (False, 1, [batch], [])

@@ -11,7 +11,7 @@ from aioproducer.batching.batch import Batch
 from aioproducer.batching.node_queue import NodeQueue
 from aioproducer.batching.partition_queue import PartitionQueue
 from aioproducer.errors import ConnectionFailedError, KafkaError
-from aioproducer.outcome import Outcome
+from aioproducer.outcome import Outcome, Owed
 from aioproducer.protocol.messages.produce import BatchIndexAndErrorMessage, PartitionProduceResponse
 from aioproducer.records.headers import NO_HEADERS
 from aioproducer.sending.sequences import Sequencer
@@ -55,6 +55,7 @@ class Bench:
         if idempotent:
             self.sequencer.identity = (7, 0)
         self.nodes: list[NodeQueue] = []
+        self.owed: Owed = {}
         self.accumulator = Accumulator(
             buffer_memory=10_000_000,
             batch_size=1_000_000,
@@ -65,7 +66,7 @@ class Bench:
             compressing=compressing,
             gate=self.sequencer,
             new_outcome=lambda queue, base, deltas: Outcome(
-                self.loop, queue.topic, queue.partition, base, deltas, queue, self.turn.soon
+                self.loop, queue.topic, queue.partition, base, deltas, self.owed, self.turn.soon
             ),
             on_node=self.nodes.append,
             on_moved=self.moved.append,

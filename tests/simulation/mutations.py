@@ -176,8 +176,7 @@ def _early_flush(right: Any) -> Any:
 
 def _eager_reports(right: Any) -> Any:
     def settle(self: Outcome) -> None:
-        if self in (self.order.reports or ()):
-            self.loop.call_soon(self.run_reports)
+        self.loop.call_soon(self.run_reports)
         right(self)
 
     return settle

@@ -18,7 +18,7 @@ from aioproducer.batching.partition_queue import PartitionQueue
 from aioproducer.batching.topic import Layout, Placement
 from aioproducer.delivery import Delivery, Parked
 from aioproducer.models import Headers
-from aioproducer.outcome import OnDelivery, Outcome, OwnOrder
+from aioproducer.outcome import OnDelivery, Outcome, Owed
 from aioproducer.partitioning.base import Partitioner
 from aioproducer.records.headers import NO_HEADERS, encode_headers
 
@@ -103,6 +103,7 @@ class Core:
         self.asked: list[str] = []
         self.parkings = 0
         self.all_accepted = 0
+        self.owed: Owed = {}
         self.gate = gate or OpenGate()
         self.accumulator = Accumulator(
             buffer_memory=buffer_memory,
@@ -184,10 +185,10 @@ class Core:
         self.intake.advance(self.now)
 
     def _new_outcome(self, queue: PartitionQueue, base_timestamp: int, deltas: Sequence[int]) -> Outcome:
-        return Outcome(self.loop, queue.topic, queue.partition, base_timestamp, deltas, queue)
+        return Outcome(self.loop, queue.topic, queue.partition, base_timestamp, deltas, self.owed)
 
     def _refuse(self, topic: str, timestamps: Sequence[int]) -> Outcome:
-        return Outcome(self.loop, topic, -1, 0, timestamps, OwnOrder())
+        return Outcome(self.loop, topic, -1, 0, timestamps, {})
 
     def _park(
         self,

@@ -9,7 +9,7 @@ from typing import Any
 from aioproducer.delivery import Delivery, Parked
 from aioproducer.errors import NotEnoughReplicasError
 from aioproducer.models import RecordMetadata
-from aioproducer.outcome import Outcome, OwnOrder
+from aioproducer.outcome import Outcome
 from aioproducer.records.headers import NO_HEADERS
 
 
@@ -17,7 +17,7 @@ class Batch:
     """An outcome on the running loop, and the deliveries of its records."""
 
     def __init__(self, count: int = 3, topic: str = "orders") -> None:
-        self.outcome = Outcome(asyncio.get_running_loop(), topic, 0, 1000, [0] * count, OwnOrder())
+        self.outcome = Outcome(asyncio.get_running_loop(), topic, 0, 1000, [0] * count, {})
         self.deliveries = [Delivery(self.outcome, index) for index in range(count)]
 
     def after(self, seconds: float, settle: Callable[[], None]) -> None:
