@@ -1,5 +1,5 @@
 """The command line of the benchmarks, and the order of runs: broker by broker, measure by measure, in rounds in which
-the clients take turns.
+the clients take turns. A mock is a new one in every round: to find an offset it goes through all that it has.
 
 Prints a table as soon as a measure is done, and writes the JSON at the end. A run that fails is reported in its place
 and ends no other.
@@ -12,11 +12,12 @@ import json
 import shlex
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypeAlias
 
 from benchmarks.brokers import Broker, NoBrokerError, mock_broker, running_broker
 from benchmarks.clients.names import CONFLUENT, ONLY_ON, TITLES
@@ -32,10 +33,15 @@ from benchmarks.shapes import FOR_MEASURES, MOCK, REAL, SHAPES, SLOW
 
 SLOW_MS = 20
 BROKERS = (REAL, MOCK, SLOW, NOWHERE)
+NEW_EVERY_ROUND = (MOCK, SLOW)
 WARMING = ("pipelined-100b", "one-at-a-time")
 READ_BACK = (
     "every record of every run, by confluent-kafka's Consumer: offsets without a gap, each value as often as sent"
 )
+
+
+OpenBench: TypeAlias = Callable[[Measure], AbstractContextManager[Bench]]
+"""Gives the bench for a round of that measure."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +63,7 @@ class Plan:
         return [each for each in self.measures if broker in (each.quick if self.quick else each.brokers)]
 
 
-def run_measure(measure: Measure, kind: str, bench: Bench, plan: Plan) -> dict[str, Outcome]:
+def run_measure(measure: Measure, kind: str, open_bench: OpenBench, plan: Plan) -> dict[str, Outcome]:
     """All rounds of one measure. A client that can not do it, or fails once, has a sentence instead of samples."""
     outcomes: dict[str, Outcome] = {}
     for client in measure.clients:
@@ -69,17 +75,18 @@ def run_measure(measure: Measure, kind: str, bench: Bench, plan: Plan) -> dict[s
         order = list(outcomes)
         # Another one begins in every round.
         first = number % max(len(order), 1)
-        for client in order[first:] + order[:first]:
-            outcome = outcomes[client]
-            if isinstance(outcome, str):
-                continue
-            print(f"{measure.name}: round {number + 1} of {rounds}, {client}", file=sys.stderr, flush=True)
-            begin = time.monotonic()
-            try:
-                outcome.append(measure.run(bench, client))
-                print(f"  {time.monotonic() - begin:.1f} s", file=sys.stderr, flush=True)
-            except (RunFailedError, ReadBackError) as error:
-                outcomes[client] = f"{FAILED} in round {number + 1}: {error}"
+        with open_bench(measure) as bench:
+            for client in order[first:] + order[:first]:
+                outcome = outcomes[client]
+                if isinstance(outcome, str):
+                    continue
+                print(f"{measure.name}: round {number + 1} of {rounds}, {client}", file=sys.stderr, flush=True)
+                begin = time.monotonic()
+                try:
+                    outcome.append(measure.run(bench, client))
+                    print(f"  {time.monotonic() - begin:.1f} s", file=sys.stderr, flush=True)
+                except (RunFailedError, ReadBackError) as error:
+                    outcomes[client] = f"{FAILED} in round {number + 1}: {error}"
     return outcomes
 
 
@@ -93,9 +100,9 @@ def warm(bench: Bench) -> None:
 
 
 @contextmanager
-def open_broker(kind: str, plan: Plan) -> Iterator[Broker]:
-    """The broker of that kind, with the topics of all shapes. NoBrokerError if there can be none."""
-    names = {measure.name for measure in plan.on(kind)} | (set(WARMING) if kind == REAL else set())
+def open_broker(kind: str, measures: Iterable[Measure], plan: Plan) -> Iterator[Broker]:
+    """A broker of that kind, with the topics of these measures. NoBrokerError if there can be none."""
+    names = {measure.name for measure in measures} | (set(WARMING) if kind == REAL else set())
     shapes = [shape for shape in SHAPES if shape.name in names]
     shapes += [shape for shape in FOR_MEASURES if kind in shape.brokers]
     if kind == NOWHERE:
@@ -121,6 +128,24 @@ def open_broker(kind: str, plan: Plan) -> Iterator[Broker]:
             raise NoBrokerError(str(error)) from error
 
 
+@contextmanager
+def open_benches(kind: str, plan: Plan) -> Iterator[OpenBench]:
+    """What opens the bench for a round of a measure; the real broker is one for all, and stays until the end."""
+
+    @contextmanager
+    def anew(*measures: Measure) -> Iterator[Bench]:
+        with open_broker(kind, measures, plan) as broker, Reader(broker.bootstrap) as reader:
+            yield Bench(broker, reader, plan.seconds, plan.quick, plan.lifetime_records)
+
+    if kind in NEW_EVERY_ROUND:
+        yield anew
+        return
+    with anew(*plan.on(kind)) as bench:
+        if kind == REAL:
+            warm(bench)
+        yield lambda _measure: nullcontext(bench)
+
+
 def run(plan: Plan) -> tuple[dict[str, str], dict[str, dict[str, object]], bool]:
     """Descriptions of the brokers, results by measure, and whether anything failed. Tables are printed on the way."""
     descriptions: dict[str, str] = {}
@@ -131,14 +156,13 @@ def run(plan: Plan) -> tuple[dict[str, str], dict[str, dict[str, object]], bool]
         if not measures:
             continue
         try:
-            with open_broker(kind, plan) as broker, Reader(broker.bootstrap) as reader:
-                descriptions[kind] = broker.description
-                print(f"\n== {broker.description}", flush=True)
-                bench = Bench(broker, reader, plan.seconds, plan.quick, plan.lifetime_records)
-                if kind == REAL:
-                    warm(bench)
+            with open_benches(kind, plan) as open_bench:
                 for measure in measures:
-                    outcomes = run_measure(measure, kind, bench, plan)
+                    if kind not in descriptions:
+                        with open_bench(measure) as bench:
+                            descriptions[kind] = bench.broker.description
+                        print(f"\n== {descriptions[kind]}", flush=True)
+                    outcomes = run_measure(measure, kind, open_bench, plan)
                     failed |= any(isinstance(each, str) and each.startswith(FAILED) for each in outcomes.values())
                     entry = results.setdefault(
                         measure.name, {"title": measure.title, "columns": measure.columns, "brokers": {}}

@@ -1,5 +1,5 @@
-"""For every test: asyncio's debug mode, the profiles of Hypothesis, the check for leaks, and the order of the real
-clusters.
+"""For every test: its loop, asyncio's debug mode, the profiles of Hypothesis, the check for leaks, and the order of the
+real clusters.
 
 Environment: HYPOTHESIS_PROFILE=ci draws more examples; PYTHONASYNCIODEBUG= (empty) turns the debug mode off; CI=true
 makes tests fail that have no real Kafka to run on, where otherwise they are skipped and listed at the end.
@@ -11,7 +11,7 @@ import asyncio
 import os
 import re
 from collections import Counter
-from collections.abc import AsyncIterator, Generator, Iterator
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -43,6 +43,20 @@ _KAFKA_FIXTURES = {"kafka_1": Kind.ONE, "kafka_3": Kind.THREE, "kafka_39": Kind.
 _BY_LABEL = {kind.label: kind for kind in Kind}
 _ORDER = {kind: position for position, kind in enumerate(Kind, start=1)}
 _POOL = pytest.StashKey[ClusterPool]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--loop", choices=("asyncio", "uvloop"), default="asyncio", help="whose event loop tests run on")
+
+
+def pytest_asyncio_loop_factories(config: pytest.Config) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """The loop of each asynchronous test."""
+    name: str = config.getoption("--loop")
+    if name == "asyncio":
+        return {name: asyncio.new_event_loop}
+    import uvloop  # only where it is asked for: it is not there on every system
+
+    return {name: uvloop.new_event_loop}
 
 
 @pytest.fixture
