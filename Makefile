@@ -25,6 +25,8 @@ demo: $(READY) ## a cluster and a producer in one process, and what happens insi
 
 # Three at a time: the tests that start a real Kafka wait for it more than they compute, and mypy fits beside. What ran in
 # the background is printed when it has ended. pytest's 5 means that ARGS left it no test of its kind.
+ON_UVLOOP := tests/contract tests/producer tests/network tests/telemetry
+
 test: $(READY_DEV) ## every check: ruff, mypy --strict, pytest (ARGS go to pytest); ends non-zero if one fails
 	@failed=; reports=$$(mktemp -d); mypy=; kafka=; \
 	trap 'rm -rf "$$reports"; for each in $$mypy $$kafka; do kill "$$each" 2>/dev/null; done' EXIT; \
@@ -36,6 +38,8 @@ test: $(READY_DEV) ## every check: ruff, mypy --strict, pytest (ARGS go to pytes
 	$(BIN)/ruff format --check . || failed="$$failed ruff-format"; \
 	echo "== pytest"; \
 	$(BIN)/python -m pytest -m 'not kafka' $(ARGS) || test $$? = 5 || failed="$$failed pytest"; \
+	echo "== pytest, on uvloop"; \
+	$(BIN)/python -m pytest -m 'not kafka' --loop uvloop $(or $(ARGS),$(ON_UVLOOP)) || test $$? = 5 || failed="$$failed pytest-uvloop"; \
 	echo "== mypy"; \
 	wait "$$mypy" || failed="$$failed mypy"; mypy=; cat "$$reports/mypy"; \
 	echo "== pytest, on a real Kafka"; \

@@ -83,22 +83,27 @@ async def test_order_of_the_calls_is_order_in_the_log(
     broker: BrokerUnderTest, topic_name: str, in_flight: int, fast_loop: None
 ) -> None:
     await broker.create_topic(topic_name, partitions=3)
-    most = 0
+    seen = {0}
     sent: list[Sent] = []
+
+    # Between turns of the loop, and where answers are told: uvloop reads and writes many times in one turn.
+    def look(*_: object) -> None:
+        seen.update(producer.metrics().requests_in_flight.values())
+
     async with Producer(
-        broker.bootstrap, max_in_flight_requests_per_connection=in_flight, batch_size=600, linger_ms=0
+        broker.bootstrap, max_in_flight_requests_per_connection=in_flight, batch_size=200, linger_ms=0
     ) as producer:
         for number in range(2000):
-            value = b"%d" % number
-            sent.append((value, producer.send(topic_name, value, partition=None if number % 5 else number % 3)))
+            value, partition = b"%d" % number, None if number % 5 else number % 3
+            sent.append((value, producer.send(topic_name, value, partition=partition, on_delivery=look)))
             if number % 100 == 0:
                 await asyncio.sleep(0)
         while not all(delivery.done() for _, delivery in sent):
-            most = max(most, 0, *producer.metrics().requests_in_flight.values())
+            look()
             await asyncio.sleep(0)
 
-    assert 1 <= most <= in_flight
-    assert in_flight == 1 or most > 1
+    assert max(seen) <= in_flight
+    assert in_flight == 1 or max(seen) > 1
     check_log(await broker.read(topic_name, 2000), sent)
 
 
@@ -113,6 +118,8 @@ async def test_order_without_idempotence(broker: BrokerUnderTest, topic_name: st
 
 @pytest.mark.parametrize("acks", [0, 1, "all"])
 async def test_acks(broker: BrokerUnderTest, topic_name: str, acks: object) -> None:
+    if acks == 0:
+        broker.needs("acks-0")
     await broker.create_topic(topic_name, partitions=2)
     async with Producer.from_properties({"bootstrap.servers": broker.bootstrap, "acks": acks}) as producer:
         answers = [await producer.send(topic_name, b"%d" % number, partition=number % 2) for number in range(10)]

@@ -32,6 +32,7 @@ Capability: TypeAlias = Literal[
     "max-message-bytes",  # … max.message.bytes
     "min-isr",  # … min.insync.replicas
     "record-validation",  # looks into a batch: checksum, count, offsets
+    "acks-0",  # answers no request with acks=0; an answer ends the connection, and what was not read yet is lost
     "many-brokers",  # has three brokers, so partitions have different leaders
     "zstd",  # takes batches of that codec
     "moves-leaders",  # a partition's leader can be moved while the broker that led it lives
@@ -48,6 +49,7 @@ _EVERY_REAL: frozenset[Capability] = frozenset(
         "log-append-time",
         "max-message-bytes",
         "record-validation",
+        "acks-0",
         "zstd",
         "kafka-python",
         "changing-topics",
