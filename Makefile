@@ -23,10 +23,11 @@ help: ## this list
 demo: $(READY) ## a cluster and a producer in one process, and what happens inside
 	@$(BIN)/python -m aioproducer demo $(ARGS)
 
+# What of the tests has to do with a loop; where ARGS name tests, they are run on asyncio's alone.
+ON_UVLOOP := $(if $(ARGS),,tests/contract tests/producer tests/network tests/telemetry)
+
 # Three at a time: the tests that start a real Kafka wait for it more than they compute, and mypy fits beside. What ran in
 # the background is printed when it has ended. pytest's 5 means that ARGS left it no test of its kind.
-ON_UVLOOP := tests/contract tests/producer tests/network tests/telemetry
-
 test: $(READY_DEV) ## every check: ruff, mypy --strict, pytest (ARGS go to pytest); ends non-zero if one fails
 	@failed=; reports=$$(mktemp -d); mypy=; kafka=; \
 	trap 'rm -rf "$$reports"; for each in $$mypy $$kafka; do kill "$$each" 2>/dev/null; done' EXIT; \
@@ -39,7 +40,7 @@ test: $(READY_DEV) ## every check: ruff, mypy --strict, pytest (ARGS go to pytes
 	echo "== pytest"; \
 	$(BIN)/python -m pytest -m 'not kafka' $(ARGS) || test $$? = 5 || failed="$$failed pytest"; \
 	echo "== pytest, on uvloop"; \
-	$(BIN)/python -m pytest -m 'not kafka' --loop uvloop $(or $(ARGS),$(ON_UVLOOP)) || test $$? = 5 || failed="$$failed pytest-uvloop"; \
+	test -z "$(ON_UVLOOP)" || $(BIN)/python -m pytest -m 'not kafka' --loop uvloop $(ON_UVLOOP) || failed="$$failed pytest-uvloop"; \
 	echo "== mypy"; \
 	wait "$$mypy" || failed="$$failed mypy"; mypy=; cat "$$reports/mypy"; \
 	echo "== pytest, on a real Kafka"; \

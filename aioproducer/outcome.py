@@ -101,7 +101,11 @@ class Outcome(Place):
         """Have `on_delivery` called with the fate of one record."""
         if self._reports is None:
             self._reports = []
-            self._owed.setdefault((self.topic, self.partition), deque()).append(self)
+            place = self.topic, self.partition
+            owing = self._owed.get(place)
+            if owing is None:
+                owing = self._owed[place] = deque()
+            owing.append(self)
         self._reports.append((index, on_delivery))
 
     def succeed(self, base_offset: int, append_timestamp: int = NO_TIMESTAMP) -> None:

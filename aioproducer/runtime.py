@@ -297,7 +297,7 @@ class Runtime:
             brokers = view.brokers
             leaders: Sequence[int] = topic.partitions.leaders
             if not brokers.keys() >= set(leaders):
-                leaders = [leader if leader in brokers else NO_LEADER for leader in leaders]
+                leaders = tuple(leader if leader in brokers else NO_LEADER for leader in leaders)
             near: Sequence[int] = ()
             if self.config.partitioner_rack_aware:
                 rack = self.config.client_rack

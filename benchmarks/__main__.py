@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeAlias
 
-from benchmarks.brokers import Broker, NoBrokerError, mock_broker, running_broker
+from benchmarks.brokers import Broker, NoBrokerError, mock_broker, mock_title, running_broker
 from benchmarks.clients.names import CONFLUENT, ONLY_ON, TITLES
 from benchmarks.figures import FAILED, Outcome
 from benchmarks.kept import FORMAT, RESULTS
@@ -31,9 +31,8 @@ from benchmarks.readback import ReadBackError, Reader
 from benchmarks.report import table
 from benchmarks.shapes import FOR_MEASURES, MOCK, REAL, SHAPES, SLOW
 
-SLOW_MS = 20
 BROKERS = (REAL, MOCK, SLOW, NOWHERE)
-NEW_EVERY_ROUND = (MOCK, SLOW)
+MOCK_RTT_MS = {MOCK: 0, SLOW: 20}
 WARMING = ("pipelined-100b", "one-at-a-time")
 READ_BACK = (
     "every record of every run, by confluent-kafka's Consumer: offsets without a gap, each value as often as sent"
@@ -75,19 +74,26 @@ def run_measure(measure: Measure, kind: str, open_bench: OpenBench, plan: Plan) 
         order = list(outcomes)
         # Another one begins in every round.
         first = number % max(len(order), 1)
-        with open_bench(measure) as bench:
-            for client in order[first:] + order[:first]:
-                outcome = outcomes[client]
-                if isinstance(outcome, str):
-                    continue
-                print(f"{measure.name}: round {number + 1} of {rounds}, {client}", file=sys.stderr, flush=True)
-                begin = time.monotonic()
-                try:
-                    outcome.append(measure.run(bench, client))
-                    print(f"  {time.monotonic() - begin:.1f} s", file=sys.stderr, flush=True)
-                except (RunFailedError, ReadBackError) as error:
-                    outcomes[client] = f"{FAILED} in round {number + 1}: {error}"
+        try:
+            with open_bench(measure) as bench:
+                for client in order[first:] + order[:first]:
+                    _run_round(measure, bench, client, outcomes, f"round {number + 1} of {rounds}")
+        except NoBrokerError as error:
+            return dict.fromkeys(outcomes, f"{FAILED} in round {number + 1}: {error}")
     return outcomes
+
+
+def _run_round(measure: Measure, bench: Bench, client: str, outcomes: dict[str, Outcome], which: str) -> None:
+    outcome = outcomes[client]
+    if isinstance(outcome, str):
+        return
+    print(f"{measure.name}: {which}, {client}", file=sys.stderr, flush=True)
+    begin = time.monotonic()
+    try:
+        outcome.append(measure.run(bench, client))
+        print(f"  {time.monotonic() - begin:.1f} s", file=sys.stderr, flush=True)
+    except (RunFailedError, ReadBackError) as error:
+        outcomes[client] = f"{FAILED} in {which}: {error}"
 
 
 def warm(bench: Bench) -> None:
@@ -107,11 +113,8 @@ def open_broker(kind: str, measures: Iterable[Measure], plan: Plan) -> Iterator[
     shapes += [shape for shape in FOR_MEASURES if kind in shape.brokers]
     if kind == NOWHERE:
         yield Broker("", "no broker, or one of the measure's own")
-    elif kind == MOCK:
-        with mock_broker(shapes) as broker:
-            yield broker
-    elif kind == SLOW:
-        with mock_broker(shapes, rtt_ms=SLOW_MS) as broker:
+    elif kind in MOCK_RTT_MS:
+        with mock_broker(shapes, rtt_ms=MOCK_RTT_MS[kind]) as broker:
             yield broker
     elif plan.bootstrap is not None:
         with running_broker(plan.bootstrap, shapes) as broker:
@@ -129,21 +132,21 @@ def open_broker(kind: str, measures: Iterable[Measure], plan: Plan) -> Iterator[
 
 
 @contextmanager
-def open_benches(kind: str, plan: Plan) -> Iterator[OpenBench]:
-    """What opens the bench for a round of a measure; the real broker is one for all, and stays until the end."""
+def open_benches(kind: str, plan: Plan) -> Iterator[tuple[str, OpenBench]]:
+    """What the broker is, and what opens the bench for a round of a measure; a real one is one for all of them."""
 
     @contextmanager
     def anew(*measures: Measure) -> Iterator[Bench]:
         with open_broker(kind, measures, plan) as broker, Reader(broker.bootstrap) as reader:
             yield Bench(broker, reader, plan.seconds, plan.quick, plan.lifetime_records)
 
-    if kind in NEW_EVERY_ROUND:
-        yield anew
+    if kind in MOCK_RTT_MS:
+        yield mock_title(MOCK_RTT_MS[kind]), anew
         return
     with anew(*plan.on(kind)) as bench:
         if kind == REAL:
             warm(bench)
-        yield lambda _measure: nullcontext(bench)
+        yield bench.broker.description, lambda _measure: nullcontext(bench)
 
 
 def run(plan: Plan) -> tuple[dict[str, str], dict[str, dict[str, object]], bool]:
@@ -156,12 +159,9 @@ def run(plan: Plan) -> tuple[dict[str, str], dict[str, dict[str, object]], bool]
         if not measures:
             continue
         try:
-            with open_benches(kind, plan) as open_bench:
+            with open_benches(kind, plan) as (descriptions[kind], open_bench):
+                print(f"\n== {descriptions[kind]}", flush=True)
                 for measure in measures:
-                    if kind not in descriptions:
-                        with open_bench(measure) as bench:
-                            descriptions[kind] = bench.broker.description
-                        print(f"\n== {descriptions[kind]}", flush=True)
                     outcomes = run_measure(measure, kind, open_bench, plan)
                     failed |= any(isinstance(each, str) and each.startswith(FAILED) for each in outcomes.values())
                     entry = results.setdefault(

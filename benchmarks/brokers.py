@@ -62,6 +62,11 @@ def _high_watermark(consumer: Consumer, partition: TopicPartition) -> int:
             time.sleep(0.1)
 
 
+def mock_title(rtt_ms: int) -> str:
+    """How a mock with these arguments is called in the report."""
+    return f"librdkafka mock, 1 broker, answers {rtt_ms} ms late" if rtt_ms else "librdkafka mock, 1 broker"
+
+
 @contextmanager
 def mock_broker(shapes: Sequence[Shape], *, rtt_ms: int = 0) -> Iterator[Broker]:
     """librdkafka's mock, ended with this context. Its answers come `rtt_ms` later."""
@@ -83,11 +88,9 @@ def mock_broker(shapes: Sequence[Shape], *, rtt_ms: int = 0) -> Iterator[Broker]
                 raise NoBrokerError(f"the mock broker did not start: {' '.join(command)}")
             topics = [f"{name}:{shape.partitions}" for shape in shapes for name in shape.topic_names]
             order(f"topics {' '.join(topics)}")
-            late = ""
             if rtt_ms:
                 order(f"rtt {rtt_ms}")
-                late = f", answers {rtt_ms} ms late"
-            yield Broker(bootstrap, f"librdkafka mock, 1 broker{late}", answer_late=lambda ms: order(f"rtt {ms}"))
+            yield Broker(bootstrap, mock_title(rtt_ms), answer_late=lambda ms: order(f"rtt {ms}"))
         finally:
             orders.close()
             try:

@@ -175,6 +175,21 @@ def test_reports_of_a_partition_come_in_the_order_of_the_sends() -> None:
     assert not owed, "what is owed no more takes no memory"
 
 
+def test_partitions_do_not_wait_for_each_others_reports() -> None:
+    loop = CollectingLoop()
+    owed: Owed = {}
+    places = [("orders", 0), ("orders", 1), ("payments", 1)]
+    batches = [Outcome(loop, topic, partition, 1000, [0], owed) for topic, partition in places]
+    heard: list[tuple[str, int]] = []
+    for batch, place in zip(batches, places, strict=True):
+        batch.report(0, lambda _metadata, _error, place=place: heard.append(place))  # type: ignore[misc]
+    for batch in reversed(batches):
+        batch.succeed(0)
+    loop.turn()
+    assert heard == places[::-1]
+    assert not owed
+
+
 @pytest.mark.parametrize("raised", [ValueError("mine"), asyncio.CancelledError()])
 def test_an_on_delivery_that_raises_harms_nobody(raised: BaseException, caplog: pytest.LogCaptureFixture) -> None:
     loop = CollectingLoop()

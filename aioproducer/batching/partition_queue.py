@@ -6,8 +6,7 @@ it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from types import MappingProxyType
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from aioproducer.batching.batch import Batch
@@ -17,16 +16,14 @@ if TYPE_CHECKING:
 
 NO_LEADER = -1
 
-_NOTHING_TAKEN: Mapping[Batch, None] = MappingProxyType({})
-
 
 class PartitionQueue:
     """Thousands may be idle, so one that has nothing to do holds no container of its own, and what few of them have at
     a time is kept where it is used: who is ready or waits for its retry by the node, gaps by the gate.
 
     node: what its leader has to be sent, None without a leader. queued: how many batches there are that no sender has;
-    open: the last of them while it takes records. sealed: how many records have been in the batches, but for the open
-    one.
+    open: the last of them while it takes records. taken: those that senders have, in the order in which they were
+    taken. sealed: how many records have been in the batches, but for the open one.
 
     For the gate: accepted_by, the leader that acknowledged a batch since it became leader, None before it has; places,
     how many batches got a sequence; identity, the (producer id, epoch) that `next_sequence` counts for.
@@ -34,7 +31,6 @@ class PartitionQueue:
 
     __slots__ = (
         "_tail",
-        "_taken",
         "accepted_by",
         "identity",
         "next_sequence",
@@ -44,6 +40,7 @@ class PartitionQueue:
         "places",
         "queued",
         "sealed",
+        "taken",
         "topic",
     )
 
@@ -56,7 +53,8 @@ class PartitionQueue:
         # The youngest. The batches are linked by their `behind`, from the oldest on, and in a ring: so one reference
         # leads to both ends.
         self._tail: Batch | None = None
-        self._taken: dict[Batch, None] | None = None
+        # A tuple, for they are few.
+        self.taken: tuple[Batch, ...] = ()
         self.sealed = 0
         self.accepted_by: int | None = None
         self.identity: tuple[int, int] | None = None
@@ -79,7 +77,6 @@ class PartitionQueue:
         """The oldest batch that no sender has."""
         return None if self._tail is None else self._tail.behind
 
-    @property
     def batches(self) -> Iterator[Batch]:
         """Those that no sender has, oldest first."""
         batch = self.head
@@ -89,24 +86,19 @@ class PartitionQueue:
             batch = batch.behind
 
     @property
-    def taken(self) -> Mapping[Batch, None]:
-        """Those that senders have, in the order in which they were taken."""
-        return self._taken or _NOTHING_TAKEN
-
-    @property
     def in_flight(self) -> int:
         """How many batches senders have."""
-        return len(self._taken) if self._taken else 0
+        return len(self.taken)
 
     @property
     def idle(self) -> bool:
         """Whether nothing of it is on its way."""
-        return not self.queued and not self._taken
+        return not self.queued and not self.taken
 
     @property
     def buffered(self) -> int:
         """Records that are queued or in flight."""
-        return sum(batch.count for batch in (*self.batches, *self.taken))
+        return sum(batch.count for batch in (*self.batches(), *self.taken))
 
     def stalled(self, now: float, patience: float) -> bool:
         """Whether a batch that could go has waited for `patience` seconds, and the leader has taken nothing for as
@@ -126,17 +118,13 @@ class PartitionQueue:
         """Give the oldest batch to a sender, until `release`."""
         assert self._tail is not None
         batch = self._remove_behind(self._tail)
-        if self._taken is None:
-            self._taken = {}
-        self._taken[batch] = None
+        self.taken = (*self.taken, batch)
         return batch
 
     def release(self, batch: Batch) -> None:
         """The sender has no more to do with it."""
-        assert self._taken is not None
-        del self._taken[batch]
-        if not self._taken:
-            self._taken = None
+        assert batch in self.taken
+        self.taken = tuple(other for other in self.taken if other is not batch)
 
     def put_back(self, batch: Batch) -> None:
         """Queue a batch again where it belongs: before everything younger."""
@@ -144,7 +132,7 @@ class PartitionQueue:
         if before is None or before.number < batch.number:
             self.add(batch)
             return
-        for other in self.batches:
+        for other in self.batches():
             if other.number > batch.number:
                 break
             before = other
@@ -153,7 +141,7 @@ class PartitionQueue:
     def drop(self, batch: Batch) -> None:
         """Take a batch that is over out of the queue."""
         before = self._tail
-        for other in self.batches:
+        for other in self.batches():
             if other is batch:
                 break
             before = other

@@ -218,14 +218,15 @@ class Topic:
         return True
 
     def _weighed(self, partitions: Partitions, now: float) -> Chances:
-        """The partitions' chances. With very many partitions one look serves for several choices, or these would cost
-        the more the more there are.
+        """The partitions' chances. With very many partitions one look at their loads serves for several choices, or
+        these would cost the more the more there are.
         """
         if self._chances is not None and self._chances_left:
             self._chances_left -= 1
             return self._chances
-        chances = weigh(partitions, self._loads(now), self._near)
-        self._chances_left = len(partitions) // _PARTITIONS_PER_CHOICE
+        loads = self._loads(now)
+        chances = weigh(partitions, loads, self._near)
+        self._chances_left = 0 if loads is None else len(loads) // _PARTITIONS_PER_CHOICE
         self._chances = chances if self._chances_left else None
         return chances
 

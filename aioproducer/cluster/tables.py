@@ -27,7 +27,7 @@ class Tables:
         # Most partitions are on the same few sets of brokers, and all on the same brokers; each is kept once.
         self._shared: dict[Brokers, Brokers] = {}
         self._ids: dict[int, int] = {}
-        # Of thousands of topics, many look alike.
+        # Of thousands of topics in one answer, many look alike.
         self._alike: dict[PartitionTable, PartitionTable] = {}
         self._begin()
 

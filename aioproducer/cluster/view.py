@@ -83,7 +83,7 @@ class PartitionTable(Sequence[PartitionView]):
         )
 
     def __hash__(self) -> int:
-        return hash((tuple(self.leaders), tuple(self.epochs)))
+        return hash((tuple(self.leaders), tuple(self.epochs), self.replicas, self.isr))
 
     def same_leaders(self, other: PartitionTable) -> bool:
         """Whether the other has the same leaders, of the same epochs. That is what matters for sending."""

@@ -69,7 +69,7 @@ class Sequencer:
             return True
         if self.identity is None:
             return False
-        if queue.head is not None and queue.head.sequenced:
+        if _was_sent(queue):
             return not in_flight
         if queue in self._gaps:
             return False
@@ -77,7 +77,7 @@ class Sequencer:
             return True
         if queue.identity != self.identity or queue.accepted_by != queue.leader:
             return False
-        return queue.places - next(iter(queue.taken)).place < _REMEMBERED
+        return queue.places - queue.taken[0].place < _REMEMBERED
 
     def stamp(self, batch: Batch) -> None:
         """The batch is taken for sending: give it its sequence, if it has none."""
@@ -137,7 +137,7 @@ class Sequencer:
         queue = batch.queue
         restarted = self.restarted(batch)
         doomed = []
-        for other in queue.batches:
+        for other in queue.batches():
             if other.possibly_persisted:
                 doomed.append(other)
             elif other.sequenced:
@@ -151,7 +151,7 @@ class Sequencer:
 
     def close_gap(self, queue: PartitionQueue) -> None:
         """Raise the epoch if a gap, and nothing else, stands in the way of this partition's new batches."""
-        if queue in self._gaps and not queue.in_flight and not (queue.head and queue.head.sequenced):
+        if queue in self._gaps and not queue.in_flight and not _was_sent(queue):
             self._bump(queue)
 
     def _bump(self, queue: PartitionQueue) -> None:
@@ -168,3 +168,9 @@ class Sequencer:
         queue.identity = None
         queue.next_sequence = 0
         self._gaps.pop(queue, None)
+
+
+def _was_sent(queue: PartitionQueue) -> bool:
+    """Whether the oldest batch goes once more: it has its sequence."""
+    head = queue.head
+    return head is not None and head.sequenced

@@ -61,7 +61,7 @@ def test_batches_have_the_size_they_may_have() -> None:
     for _ in range(40):
         made.send(value=b"x" * 100, partition=0)
     made.accumulator.seal_all()
-    sizes = [batch.wire_size for batch in made.queue().batches]
+    sizes = [batch.wire_size for batch in made.queue().batches()]
     assert set(sizes[:-1]) == {HEADER_SIZE + 4 * 109}
     assert max(sizes) <= 500
 
@@ -70,7 +70,7 @@ def test_a_record_larger_than_a_batch_goes_alone() -> None:
     made = core(batch_size=500)
     for size in (10, 3000, 10):
         made.send(value=b"x" * size, partition=0)
-    assert [batch.count for batch in made.queue().batches] == [1, 1, 1]
+    assert [batch.count for batch in made.queue().batches()] == [1, 1, 1]
 
 
 def test_no_room_changes_nothing() -> None:
@@ -90,11 +90,11 @@ def test_compressed_batches_are_filled_by_the_estimate() -> None:
 
     def filled() -> int:
         made.accumulator.seal_all()
-        first = list(made.queue().batches)
+        first = list(made.queue().batches())
         count = len(first)
         while made.queue().queued < count + 2:
             made.send(value=b"x" * 10, partition=0)
-        return list(made.queue().batches)[count].wire_size
+        return list(made.queue().batches())[count].wire_size
 
     assert 850 < filled() <= HEADER_SIZE + 939 / 1.05
     for _ in range(200):

@@ -19,19 +19,19 @@ def test_batches_are_put_back_in_order(back: list[int], taken: int) -> None:
     for _ in range(5):
         core.send()
         core.accumulator.seal(queue)
-    batches = list(queue.batches)
+    batches = list(queue.batches())
     removed = [batches[number] for number in back if number < taken]
     for batch in removed:
         queue.drop(batch)
-    assert list(queue.batches) == batches[taken:]
+    assert list(queue.batches()) == batches[taken:]
     assert queue.queued == 5 - taken
     core.send()  # behind the youngest, whichever that is now
     assert queue.open is not None
     batches.append(queue.open)
-    assert list(queue.batches) == batches[taken:]
+    assert list(queue.batches()) == batches[taken:]
     for batch in removed:
         queue.put_back(batch)
-    assert list(queue.batches) == batches
+    assert list(queue.batches()) == batches
     assert (queue.head, queue.queued) == (batches[0], 6)
     assert [queue.take() for _ in batches] == batches
     assert (queue.head, queue.queued, queue.in_flight) == (None, 0, 6)
@@ -43,11 +43,11 @@ def test_an_idle_queue_holds_no_container() -> None:
     queue = core.queue()
     heard: list[object] = []
     core.send(on_delivery=lambda metadata, _error: heard.append(metadata))
-    (batch,) = queue.batches
+    (batch,) = queue.batches()
     assert (queue.idle, queue.in_flight) == (False, 0)
     core.accumulator.seal(queue)
     assert core.drain() == [batch]
-    assert (queue.idle, queue.in_flight, list(queue.taken), list(queue.batches)) == (False, 1, [batch], [])
+    assert (queue.idle, queue.in_flight, queue.taken, list(queue.batches())) == (False, 1, (batch,), [])
     core.acknowledge(batch)
     core.loop.turn()
     assert (queue.idle, queue.in_flight, len(heard)) == (True, 0, 1)

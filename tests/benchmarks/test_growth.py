@@ -89,7 +89,7 @@ def test_a_small_batch_is_full_with_its_records_however_far_apart_they_are(delta
     core.know("orders", 0)
     for number in range(SMALL_BATCH + 1):
         core.send(value=VALUE, partition=0, timestamp_ms=1_700_000_000_000 + min(number, 1) * delta_ms)
-    assert [batch.count for batch in core.queue().batches] == [SMALL_BATCH, 1]
+    assert [batch.count for batch in core.queue().batches()] == [SMALL_BATCH, 1]
 
 
 def test_everywhere_is_each_partition_once() -> None:

@@ -60,6 +60,21 @@ def table_of(*partitions: PartitionView) -> PartitionTable:
     )
 
 
+def test_topics_of_an_answer_that_look_alike_share_their_table() -> None:
+    def topic(name: str, *replicas: int) -> MetadataResponseTopic:
+        partition = MetadataResponsePartition(
+            leader_id=1000, leader_epoch=3, replica_nodes=replicas, isr_nodes=replicas
+        )
+        return MetadataResponseTopic(name=name, topic_id=name.encode() * 16, partitions=(partition,))
+
+    topics = (topic("a", 1000, 1001), topic("b", 1000, 1001), topic("c", 1000, 1002))
+    response = MetadataResponse(brokers=BROKERS, topics=topics)
+    view = at_once(merge(ClusterView(), answered(response), asked=["a", "b", "c"])).view
+    tables = [view.topics[name].partitions for name in ("a", "b", "c")]
+    assert tables[0] is tables[1]
+    assert [table[0].replicas for table in tables] == [(1000, 1001), (1000, 1001), (1000, 1002)]
+
+
 @pytest.mark.parametrize(("topics", "partitions", "limit"), [(1, 10_000, 150), (2000, 1, 1000)])
 def test_what_a_known_partition_and_a_known_topic_take(topics: int, partitions: int, limit: int) -> None:
     """Beside it the accumulator's share has to fit into 200 bytes for a partition, and 2 KiB for a topic."""

@@ -83,7 +83,7 @@ async def test_order_of_the_calls_is_order_in_the_log(
     broker: BrokerUnderTest, topic_name: str, in_flight: int, fast_loop: None
 ) -> None:
     await broker.create_topic(topic_name, partitions=3)
-    seen = {0}
+    seen = set[int]()
     sent: list[Sent] = []
 
     # Between turns of the loop, and where answers are told: uvloop reads and writes many times in one turn.
@@ -102,8 +102,7 @@ async def test_order_of_the_calls_is_order_in_the_log(
             look()
             await asyncio.sleep(0)
 
-    assert max(seen) <= in_flight
-    assert in_flight == 1 or max(seen) > 1
+    assert min(in_flight, 2) <= max(seen) <= in_flight
     check_log(await broker.read(topic_name, 2000), sent)
 
 

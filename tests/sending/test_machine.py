@@ -192,7 +192,7 @@ class SendingMachine(RuleBasedStateMachine):
             assert queue.in_flight == 1, "a retry does not go alone"
         else:
             partition.starts.append((identity, stamp.sequence))
-        oldest = Stamp.of(next(iter(queue.taken)))
+        oldest = Stamp.of(queue.taken[0])
         start = (oldest.producer_id, oldest.epoch), oldest.sequence
         # A piece of a batch that was split is not among them, and goes alone.
         assert start not in partition.starts[:-REMEMBERED], "more than a broker knows a duplicate by"
@@ -273,14 +273,14 @@ class SendingMachine(RuleBasedStateMachine):
     @invariant()
     def nothing_is_in_two_places_and_bytes_are_exact(self) -> None:
         accumulator = self.bench.accumulator
-        queued = [batch for partition in self.partitions for batch in partition.queue.batches]
+        queued = [batch for partition in self.partitions for batch in partition.queue.batches()]
         taken = [batch for partition in self.partitions for batch in partition.queue.taken]
         assert len({*queued, *taken}) == len(queued) + len(taken)
         assert set(accumulator.unsettled) == {*queued, *(b for b in taken if b.state is State.IN_FLIGHT)}
         assert all(batch.state is State.ABANDONED for batch in taken if batch not in accumulator.unsettled)
         assert accumulator.buffered == sum(batch.reserved for batch in (*queued, *taken))
         for partition in self.partitions:
-            numbers = [batch.number for batch in partition.queue.batches]
+            numbers = [batch.number for batch in partition.queue.batches()]
             assert numbers == sorted(numbers)
 
     @invariant()

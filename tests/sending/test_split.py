@@ -37,7 +37,7 @@ def test_halves_in_the_place_of_the_whole_with_the_sequences_it_had() -> None:
     assert [piece.count for piece in (one, two, three)] == [2, 2, 1]
     assert [piece.base_sequence for piece in (one, two, three)] == [1, 3, 5]
     assert (behind.base_sequence, behind.state) == (6, State.QUEUED)
-    assert list(queue.batches) == [one, two, three, behind]
+    assert list(queue.batches()) == [one, two, three, behind]
     assert {piece.created_at for piece in (one, two, three)} == {whole.created_at}
     assert (whole.state, whole.outcome.done) == (State.SETTLED, False)
     bench.now += 1.0
@@ -130,7 +130,7 @@ def test_a_batch_split_behind_a_restart_gets_new_sequences() -> None:
     assert bench.write() + bench.write() == [head, behind]
     bench.answer(head, 45)
     bench.answer(behind, TOO_LARGE)
-    assert not any(batch.sequenced for batch in queue.batches)
+    assert not any(batch.sequenced for batch in queue.batches())
     bench.now += 1.0
     for sequence in range(3):
         batch = bench.write_one()
@@ -151,7 +151,7 @@ def test_the_next_batches_are_no_larger_than_the_halves() -> None:
     while bench.accumulator.append(queue, None, b"x" * 100, NO_HEADERS, 1):
         pass
     bench.batch(queue)
-    opened = list(queue.batches)[-1]
+    opened = list(queue.batches())[-1]
     assert opened.builder.limit <= half
 
 

@@ -109,7 +109,7 @@ def _behind_younger(right: Any) -> Any:
 
 def _restart_of_what_may_be_stored(right: Any) -> Any:
     def restart(self: Sequencer, batch: Batch) -> list[Batch]:
-        for other in batch.queue.batches:
+        for other in batch.queue.batches():
             other.possibly_persisted = False
         return list(right(self, batch))
 
@@ -230,7 +230,7 @@ def _slot_kept(right: Any) -> Any:
         right(self, batches, error, node_id, now)
         for batch in batches:
             queue = batch.queue
-            object.__setattr__(queue, "_taken", {**queue.taken, copy(batch): None})
+            queue.taken = (*queue.taken, copy(batch))
 
     return lost
 

@@ -1,7 +1,7 @@
 """What a test may have left behind: tasks of its loop, and sockets of this process. It finds them and names them.
 
-Sockets are counted by the kernel's list of open files, so those of every event loop and of C libraries are seen. Pairs
-within the process are not counted: a loop wakes itself by one, and uvloop has a new one each time it is run.
+Sockets are counted by the kernel's list of open files, so those of every event loop and of C libraries are seen. Unix
+sockets are not counted: a loop wakes itself by a pair of them, and uvloop has a new one each time it is run.
 """
 
 from __future__ import annotations
@@ -49,7 +49,6 @@ def open_sockets() -> frozenset[str]:
     found = set()
     try:
         descriptors = os.listdir("/proc/self/fd")
-        pairs = {f"socket:[{line.split()[6]}]" for line in Path("/proc/self/net/unix").read_text().splitlines()[1:]}
     except OSError:
         return frozenset()
     for descriptor in descriptors:
@@ -60,4 +59,14 @@ def open_sockets() -> frozenset[str]:
             continue
         if target.startswith("socket:"):
             found.add(target)
-    return frozenset(found - pairs)
+    return frozenset(found - _unix_sockets())
+
+
+def _unix_sockets() -> set[str]:
+    """Those of every process, by the same names."""
+    try:
+        # Bytes: the names that other processes give to theirs are anything.
+        rows = [line.split() for line in Path("/proc/self/net/unix").read_bytes().splitlines()]
+    except OSError:
+        return set()
+    return {f"socket:[{row[6].decode()}]" for row in rows if len(row) > 6 and row[6].isdigit()}
