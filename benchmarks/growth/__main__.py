@@ -1,4 +1,4 @@
-"""The command line of the growth benchmark: for each load, round after round, client after client.
+"""The command line of the growth benchmark: loads of a kind in rounds, client after client.
 
 Gives every run a broker, a process and a time limit, compares the log's end with what was acknowledged, prints the
 tables, writes the JSON, and draws the chart. A run that fails is reported in its place and ends no other.
@@ -15,13 +15,14 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict
 from datetime import UTC, datetime
+from itertools import product
 from pathlib import Path
 
 from benchmarks.brokers import NoBrokerError
 from benchmarks.growth.brokers import MOCK, log_end, mock_broker, running_broker
 from benchmarks.growth.chart import draw
 from benchmarks.growth.clients import CLIENTS
-from benchmarks.growth.loads import LOADS, Load, load_named
+from benchmarks.growth.loads import LOADS, Kind, Load, load_named
 from benchmarks.growth.report import outcomes_of, tables
 from benchmarks.growth.worker import Sample
 from benchmarks.machine import describe_machine
@@ -63,26 +64,32 @@ def run_once(bootstrap: str | None, client: str, load: Load, *, quick: bool) -> 
     return sample
 
 
-def run_load(load: Load, arguments: argparse.Namespace) -> dict[str, list[Sample] | str]:
-    """All rounds of one load. A client that fails once has a sentence instead of samples."""
-    outcomes: dict[str, list[Sample] | str] = {client: [] for client in arguments.clients}
-    for round_number in range(arguments.rounds):
+def run_loads(loads: Sequence[Load], arguments: argparse.Namespace) -> dict[str, dict[str, list[Sample] | str]]:
+    """All rounds of loads that are compared with each other: each of them in every round, for the machine has better
+    minutes and worse ones. A client that fails once has a sentence instead of samples.
+    """
+    ran: dict[str, dict[str, list[Sample] | str]] = {
+        load.name: {client: [] for client in arguments.clients} for load in loads
+    }
+    rounds = arguments.rounds * (1 if arguments.quick else max(load.rounds_factor for load in loads))
+    for number, load in product(range(1, rounds + 1), loads):
+        outcomes = ran[load.name]
         for client, outcome in outcomes.items():
             if isinstance(outcome, str):
                 continue
-            print(f"{load.name}: round {round_number + 1} of {arguments.rounds}, {client}", file=sys.stderr, flush=True)
+            print(f"{load.name}: round {number} of {rounds}, {client}", file=sys.stderr, flush=True)
             try:
                 outcome.append(run_once(arguments.bootstrap, client, load, quick=arguments.quick))
             except RunFailedError as error:
-                outcomes[client] = f"FAILED in round {round_number + 1}: {error}"
-    return outcomes
+                outcomes[client] = f"FAILED in round {number}: {error}"
+    return ran
 
 
 def parse(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """The arguments; names of loads and clients are checked here."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.growth", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--bootstrap", metavar="HOST:PORT", help="use a running broker; default: a mock for each run")
-    parser.add_argument("--rounds", type=int, help="default: 3, or 1 with --quick")
+    parser.add_argument("--rounds", type=int, help="default: 3, or 1 with --quick; of full batches three times as many")
     parser.add_argument("--loads", metavar="A,B", help=f"of {', '.join(load.name for load in LOADS)}")
     parser.add_argument("--clients", metavar="A,B", default=",".join(CLIENTS), help=f"of {', '.join(CLIENTS)}")
     parser.add_argument("--quick", action="store_true", help="a tenth of the records, one round, nothing kept")
@@ -127,7 +134,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         outcomes = outcomes_of(json.loads(arguments.kept.read_text(encoding="utf-8"))["results"])
         print(tables(outcomes))
     else:
-        ran = {load.name: run_load(load, arguments) for load in arguments.loads}
+        ran: dict[str, dict[str, list[Sample] | str]] = {}
+        for kind in Kind:
+            if loads := [load for load in arguments.loads if load.kind is kind]:
+                ran |= run_loads(loads, arguments)
         outcomes = ran
         print(tables(outcomes))
         results: dict[str, object] = {
