@@ -70,8 +70,8 @@ GOALS: tuple[Goal, ...] = (
         partial(_records, Kind.TURNS),
         "ten thousand batches are open at once, and each record goes to another one: what it needs of its topic and "
         "its batch is in no cache of the processor, and the garbage collector has all of them to walk. With the "
-        "collector switched off two thirds of the difference stay. What is added is about the same for aiokafka, whose "
-        "records cost more to begin with.",
+        "collector switched off half of the difference stays. What is added is of the order of what aiokafka adds, "
+        "whose records cost more to begin with.",
     ),
     Goal(
         "draining, CPU per record, 10,000 partitions over 1,250",
