@@ -74,12 +74,13 @@ def run_measure(measure: Measure, kind: str, open_bench: OpenBench, plan: Plan) 
         order = list(outcomes)
         # Another one begins in every round.
         first = number % max(len(order), 1)
+        which = f"round {number + 1} of {rounds}"
         try:
             with open_bench(measure) as bench:
                 for client in order[first:] + order[:first]:
-                    _run_round(measure, bench, client, outcomes, f"round {number + 1} of {rounds}")
+                    _run_round(measure, bench, client, outcomes, which)
         except NoBrokerError as error:
-            return dict.fromkeys(outcomes, f"{FAILED} in round {number + 1}: {error}")
+            return dict.fromkeys(outcomes, f"{FAILED} in {which}: {error}")
     return outcomes
 
 

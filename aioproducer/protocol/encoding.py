@@ -15,7 +15,7 @@ from struct import pack
 from typing import cast
 
 from aioproducer.protocol.fields import UUID_BYTES, Array, Blob, Kind, Scalar, Text, WireField, wire_fields
-from aioproducer.protocol.primitives import MAX_STRING, SMALL_UVARINTS, Chunk, record_chunks, uvarint
+from aioproducer.protocol.primitives import MAX_STRING, SMALL_UVARINTS, Chunk, record_chunks, uuid_octets, uvarint
 from aioproducer.protocol.source import Source
 from aioproducer.protocol.structs import Struct
 
@@ -55,6 +55,7 @@ class _Encoder:
             SHORT=SMALL_UVARINTS,
             pack=pack,
             record_chunks=record_chunks,
+            uuid_octets=uuid_octets,
             uvarint=uvarint,
             write_tagged_field=write_tagged_field,
         )
@@ -120,7 +121,7 @@ class _Encoder:
 
     def _value(self, kind: Kind, value: str, nullable: bool, tagged: dict[tuple[type[Struct], str], str]) -> None:
         if isinstance(kind, Scalar):
-            self._run.append((kind.letter, value))
+            self._run.append((kind.letter, f"uuid_octets({value})" if kind is UUID_BYTES else value))
         elif isinstance(kind, Text):
             self._text(value, nullable)
         elif isinstance(kind, Blob):

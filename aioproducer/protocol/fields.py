@@ -64,8 +64,8 @@ Int32: TypeAlias = Annotated[int, INT32]
 Int64: TypeAlias = Annotated[int, INT64]
 Boolean: TypeAlias = Annotated[bool, BOOLEAN]
 Uuid: TypeAlias = Annotated[bytes, UUID_BYTES]
-"""As its sixteen bytes, and no fewer: that is not looked at when it is encoded. Nobody does more with one than compare
-it, and of a `uuid.UUID` for each of thousands of topics the garbage collector would have to take care."""
+"""As its sixteen bytes. Nobody does more with one than compare it, and of a `uuid.UUID` for each of thousands of topics
+the garbage collector would have to take care."""
 String: TypeAlias = Annotated[str, TEXT]
 Records: TypeAlias = Annotated[RecordsLike, BLOB]
 """Bytes, or pieces of bytes sent one after another. Decoded, it is always one `bytes`."""

@@ -86,6 +86,13 @@ def skip_fields(buffer: bytes | memoryview, position: int, count: int) -> int:
     return position
 
 
+def uuid_octets(value: object) -> bytes:
+    """`value`, if it is the sixteen bytes of a UUID; else TypeError. `struct` would fill up fewer, and cut off more."""
+    if type(value) is not bytes or len(value) != len(ZERO_UUID):
+        raise TypeError(f"{len(ZERO_UUID)} bytes are a UUID")
+    return value
+
+
 def record_chunks(records: RecordsLike) -> tuple[int, list[Chunk]]:
     """The length in bytes of `records`, and its pieces without the empty ones. Nothing is copied."""
     pieces = (records,) if isinstance(records, bytes | bytearray | memoryview) else records

@@ -14,8 +14,8 @@ from typing import ClassVar, Self
 from aioproducer.errors import ProtocolError, UnsupportedVersionError
 from aioproducer.protocol.decoding import SlowDecoder, Takers, decoder, slow_decoder
 from aioproducer.protocol.encoding import AbsentFieldError, encoder
-from aioproducer.protocol.fields import Array, Blob, Kind, Scalar, Text, wire_fields
-from aioproducer.protocol.primitives import MAX_STRING, Chunk, MalformedError
+from aioproducer.protocol.fields import UUID_BYTES, Array, Blob, Kind, Scalar, Text, wire_fields
+from aioproducer.protocol.primitives import MAX_STRING, Chunk, MalformedError, uuid_octets
 from aioproducer.protocol.structs import Struct
 
 
@@ -199,8 +199,8 @@ def _misfit(kind: Kind, value: object, version: int, *, where: str = "", nullabl
 
 def _scalar_misfit(kind: Scalar, value: object, where: str) -> str | None:
     try:
-        struct.pack(">" + kind.letter, value)
-    except struct.error as error:
+        struct.pack(">" + kind.letter, uuid_octets(value) if kind is UUID_BYTES else value)
+    except (struct.error, TypeError) as error:
         return f"{where} is {value!r}, which is no {kind.name} ({error})"
     return None
 

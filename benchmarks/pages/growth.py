@@ -47,7 +47,7 @@ def _page(content: dict[str, Any], outcomes: Outcomes, run: str) -> str:
         *(_goal_row(goal, outcomes) for goal in GOALS),
         "",
         "With one broker all topics look alike, and share what is known of them. Where each has its own replicas, a",
-        "topic that is known still takes under 1,000 bytes (`tests/cluster/test_view.py`).",
+        "topic of one partition that is known still takes under 1,000 bytes (`tests/cluster/test_view.py`).",
         "",
         *_notes(outcomes),
         "## Every figure",

@@ -44,13 +44,13 @@ def test_an_idle_queue_holds_no_container() -> None:
     heard: list[object] = []
     core.send(on_delivery=lambda metadata, _error: heard.append(metadata))
     (batch,) = queue.batches()
-    assert (queue.idle, queue.in_flight) == (False, 0)
+    assert (queue.idle, queue.in_flight, len(core.owed)) == (False, 0, 1)
     core.accumulator.seal(queue)
     assert core.drain() == [batch]
     assert (queue.idle, queue.in_flight, queue.taken, list(queue.batches())) == (False, 1, (batch,), [])
     core.acknowledge(batch)
     core.loop.turn()
-    assert (queue.idle, queue.in_flight, len(heard)) == (True, 0, 1)
+    assert (queue.idle, queue.in_flight, len(heard), core.owed) == (True, 0, 1, {})
     held = [getattr(queue, name) for name in PartitionQueue.__slots__]
     assert not any(isinstance(each, Sized) and not isinstance(each, str | tuple) for each in held)
 

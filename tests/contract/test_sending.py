@@ -116,9 +116,9 @@ async def test_order_without_idempotence(broker: BrokerUnderTest, topic_name: st
 
 
 @pytest.mark.parametrize("acks", [0, 1, "all"])
-async def test_acks(broker: BrokerUnderTest, topic_name: str, acks: object) -> None:
-    if acks == 0:
-        broker.needs("acks-0")
+async def test_acks(broker: BrokerUnderTest, topic_name: str, acks: object, pytestconfig: pytest.Config) -> None:
+    if acks == 0 and pytestconfig.getoption("--loop") == "uvloop":
+        broker.needs("acks-0")  # asyncio is slow enough that a broker without it has read all by then
     await broker.create_topic(topic_name, partitions=2)
     async with Producer.from_properties({"bootstrap.servers": broker.bootstrap, "acks": acks}) as producer:
         answers = [await producer.send(topic_name, b"%d" % number, partition=number % 2) for number in range(10)]

@@ -85,9 +85,10 @@ def test_a_value_that_does_not_fit_is_named(message: Message, version: int, reas
         message.encode(version)
 
 
-def test_a_uuid_has_to_be_bytes() -> None:
-    topic = MetadataRequestTopic(topic_id="0d9c1f1e")  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match=r"topics\[0\]\.topic_id is '0d9c1f1e', which is no uuid"):
+@pytest.mark.parametrize("topic_id", ["0d9c1f1e", "0" * 16, b"0d9c1f1e", bytes(17)])
+def test_a_uuid_has_to_be_sixteen_bytes(topic_id: bytes) -> None:
+    topic = MetadataRequestTopic(topic_id=topic_id)
+    with pytest.raises(ValueError, match=r"topics\[0\]\.topic_id is .*, which is no uuid \(16 bytes are a UUID\)"):
         MetadataRequest(topics=[topic]).encode(12)
 
 
