@@ -54,7 +54,7 @@ def test_append_takes_what_fits_the_open_batch(record: dict[str, object], monkey
     core.know("orders", 0)
     core.send(**record)  # type: ignore[arg-type]  # one argument of send
     monkeypatch.setattr(core.intake, "accept", pytest.fail)
-    core.send(**record)  # type: ignore[arg-type]
+    core.send(**record)  # type: ignore[arg-type]  # as above
     assert core.accumulator.buffered == sum(batch.reserved for batch in core.accumulator.unsettled)
 
 
