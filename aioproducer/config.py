@@ -108,6 +108,12 @@ class Config:
         default=16384,
         meaning="A batch of one partition is sent when it has this many bytes before compression; 0: one record each.",
     )
+    batch_max_size: int = option(
+        "batch.max.size",
+        Integer(unit="bytes", at_least=0),
+        default=262144,
+        meaning="A full batch that can not be sent yet grows to this many bytes; batch_size, where that is given.",
+    )
     linger_ms: float = option(
         "linger.ms",
         Milliseconds(at_least=0),

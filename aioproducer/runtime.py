@@ -18,6 +18,7 @@ from aioproducer.batching.batch import Batch
 from aioproducer.batching.intake import Intake
 from aioproducer.batching.node_queue import NodeQueue
 from aioproducer.batching.partition_queue import NO_LEADER, PartitionQueue
+from aioproducer.batching.sizes import BatchSizes
 from aioproducer.batching.topic import Layout, Placement
 from aioproducer.cluster.backoff import ExponentialBackoff
 from aioproducer.cluster.cluster import Cluster
@@ -98,12 +99,15 @@ class Runtime:
         )
         self.accumulator = Accumulator(
             buffer_memory=config.buffer_memory,
-            batch_size=config.batch_size,
-            max_request_size=config.max_request_size,
+            sizes=BatchSizes(
+                batch_size=config.batch_size,
+                batch_max_size=config.batch_max_size,
+                max_request_size=config.max_request_size,
+                compressing=self._codec.id != 0,
+            ),
             linger=config.linger_ms / 1000,
             strict_linger=config.strict_linger,
             delivery_timeout=config.delivery_timeout_ms / 1000,
-            compressing=self._codec.id != 0,
             gate=self.sequencer,
             new_outcome=self._new_outcome,
             on_node=self._add_sender,

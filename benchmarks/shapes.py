@@ -1,7 +1,7 @@
 """The loads that are measured: which records, and how the program that sends them waits for them. Values only.
 
-All shapes ask for acks=all with idempotence on. `linger_ms` and `batch_size` are given to every client alike: their
-defaults differ.
+All shapes ask for acks=all with idempotence on. `linger_ms` is given to every client alike, for their defaults differ;
+so is `batch_size` where a shape has one, else everybody has the default of his own.
 """
 
 from __future__ import annotations

@@ -5,10 +5,10 @@ record goes, and who waits when there is no room, is `intake`'s; what may be in 
 
 1. `available` is `buffer_memory` less the bytes of all batches that are not over: reserved record by record, given
    back batch by batch.
-2. Only the last batch of a partition takes records. A batch that was taken by a sender comes back in front of
-   everything younger.
-3. A partition is ready when its oldest batch is sealed, urgent, or has lingered; and its retry time has come; and the
-   gate is open.
+2. Only the last batch of a partition takes records, also when it is full, as long as no sender has taken it. One that
+   was taken comes back in front of everything younger.
+3. A partition is ready when its oldest batch is sealed or urgent, as a full one is and one that has lingered; and its
+   retry time has come; and the gate is open.
 4. A change to a partition looks at that partition alone, and lists it with its leader's `NodeQueue` if it is ready;
    nobody goes through the others.
 """
@@ -37,6 +37,10 @@ MOST_BATCHES = 500
 """In a request. To put it together takes the loop a few milliseconds, and thousands of partitions may be ready."""
 
 
+_YOUTH_SHARE = 10
+"""A batch grows for this part of `delivery_timeout_ms`, which counts from its first record; its last has the rest."""
+
+
 class Gate(Protocol):
     """What `sending` says about order: whether the oldest batch of a partition may go now, and under which sequence it
     goes.
@@ -56,30 +60,26 @@ class Accumulator:
         self,
         *,
         buffer_memory: int,
-        batch_size: int,
-        max_request_size: int,
+        sizes: BatchSizes,
         linger: float,
         strict_linger: bool,
         delivery_timeout: float,
-        compressing: bool,
         gate: Gate,
         new_outcome: OutcomeFactory,
         on_node: Callable[[NodeQueue], None],
         on_moved: Callable[[PartitionQueue], None],
     ) -> None:
-        """Times in seconds, sizes in bytes. `on_node` is told of each broker that leads a partition for the first
+        """Times in seconds. `on_node` is told of each broker that leads a partition for the first
         time, `on_moved` of a partition with batches that got another leader.
         """
         self.buffer_memory = buffer_memory
         self.available = buffer_memory
-        self.sizes = BatchSizes()
+        self.sizes = sizes
         self.unsettled: OrderedDict[Batch, None] = OrderedDict()
-        self._batch_limit = max(1, batch_size - HEADER_SIZE)
-        self._request_limit = max(1, max_request_size - HEADER_SIZE)
         self._linger = linger
         self._strict_linger = strict_linger
         self._delivery_timeout = delivery_timeout
-        self._compressing = compressing
+        self._youth = delivery_timeout / _YOUTH_SHARE
         self._gate = gate
         self._new_outcome = new_outcome
         self._on_node = on_node
@@ -115,13 +115,7 @@ class Accumulator:
         return size
 
     def open_batch(
-        self,
-        queue: PartitionQueue,
-        key: bytes | None,
-        value: bytes | None,
-        tail: bytes,
-        timestamp_ms: int,
-        now: float,
+        self, queue: PartitionQueue, key: bytes | None, value: bytes | None, tail: bytes, timestamp_ms: int, now: float
     ) -> int:
         """Add a record as the first of a new batch, and seal the one before. Returns the bytes taken, header included;
         0: no room.
@@ -131,7 +125,7 @@ class Accumulator:
         if not size:
             return 0
         # Only now: a first record may be larger than a batch is to be.
-        builder.limit = self._limit(queue.topic)
+        builder.limit = self.sizes.step(queue.topic)
         self.available -= size + HEADER_SIZE
         self.seal(queue)
         outcome = self._new_outcome(queue, builder.base_timestamp, builder.deltas)
@@ -147,6 +141,33 @@ class Accumulator:
         self._arm(queue)
         self._look(queue)
         return size + HEADER_SIZE
+
+    def grow(
+        self, queue: PartitionQueue, key: bytes | None, value: bytes | None, tail: bytes, timestamp_ms: int, now: float
+    ) -> int:
+        """Add a record to the open batch although that is full, for it is still here (KIP-782). Returns the bytes
+        taken; 0 if there is no such batch, it is too old or too large for that, or there is no room.
+        """
+        batch, most = queue.open, self.sizes.most(queue.topic)
+        if batch is None or batch.builder.limit >= most or batch.created_at + self._youth <= now:
+            return 0
+        builder, before = batch.builder, batch.builder.limit
+        # With the header that another batch would have had: to the sticky partitioner a fill is `batch_size`, too.
+        builder.limit = min(builder.size + HEADER_SIZE + self.sizes.step(queue.topic), most)
+        size = builder.append(key, value, tail, timestamp_ms, self.available)
+        if not size:
+            builder.limit = before
+            return 0
+        self.available -= size
+        queue.grew(batch)
+        self.ripen(queue)
+        return size
+
+    def ripen(self, queue: PartitionQueue) -> None:
+        """The open batch does not linger: it is ready, and takes more records until it goes."""
+        if queue.open is not None:
+            queue.open.urgent = True
+            self._look(queue)
 
     def seal(self, queue: PartitionQueue) -> None:
         """Let the open batch take no more records; it is ready then."""
@@ -165,10 +186,7 @@ class Accumulator:
     def _wanted(self, outcome: Place) -> None:
         """Somebody waits for a record of the open batch: it does not sit out its linger."""
         outcome.on_wanted = None
-        queue = self._open[outcome]
-        assert queue.open is not None
-        queue.open.urgent = True
-        self._look(queue)
+        self.ripen(self._open[outcome])
 
     def hurry(self) -> None:
         """Make everything ready, now and until `relax`: somebody flushes, or waits for room. Calls nest."""
@@ -184,15 +202,6 @@ class Accumulator:
         """Seal every open batch, so that what is sent later is not waited for."""
         for queue in tuple(self._open.values()):
             self.seal(queue)
-
-    def _limit(self, topic: str) -> int:
-        """How many bytes of records a new batch takes. Bytes that do not compress go uncompressed: never over the
-        request's size.
-        """
-        limit = self.sizes.limit(topic, self._batch_limit)
-        if self._compressing:
-            limit = max(self.sizes.fill(topic, limit), 1)
-        return min(limit, self._request_limit)
 
     # Batches out
 

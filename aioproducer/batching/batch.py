@@ -52,7 +52,8 @@ MOVES: dict[State, frozenset[State]] = {
 class Batch:
     """`number` is how many records of the partition came before its first, and so its place in call order.
 
-    behind: the next younger one of its queue, of the youngest the oldest. attempts: requests it has been written in.
+    behind: the next younger one of its queue, of the youngest the oldest. fills: how many batches it would be if it had
+    not grown. attempts: requests it has been written in.
     possibly_persisted: one of them may have reached a log, for it was written and not refused; once true it stays true.
     place: how many batches of the partition got a sequence before it. void: no log has it under its sequence, nor will.
     codec_id is meaningful once `records` is loaded.
@@ -66,6 +67,7 @@ class Batch:
         "codec_id",
         "created_at",
         "decompress",
+        "fills",
         "last_error",
         "number",
         "outcome",
@@ -98,6 +100,7 @@ class Batch:
         self.behind: Batch | None = None
         self.state = State.OPEN
         self.urgent = False
+        self.fills = 1
         self.attempts = 0
         self.written = False
         self.void = False

@@ -229,7 +229,7 @@ class Intake:
                 # What is left of the batch counts as produced, so that the visit to a partition ends with a batch.
                 moved = topic.appended(rest, batch_open=False)
                 if moved:
-                    accumulator.seal(queue)
+                    accumulator.ripen(queue)
                     topic.end_visit()
             else:
                 moved = topic.new_batch(queue.partition)
@@ -237,7 +237,9 @@ class Intake:
                 queue = topic.place(key, value, now)
                 size = accumulator.append(queue, key, value, tail, timestamp_ms)
         if not size:
-            size = accumulator.open_batch(queue, key, value, tail, timestamp_ms, now)
+            size = accumulator.grow(queue, key, value, tail, timestamp_ms, now) or accumulator.open_batch(
+                queue, key, value, tail, timestamp_ms, now
+            )
         if size and sticky and topic.appended(size, batch_open=True):
             topic.end_visit()
         return queue, size

@@ -22,8 +22,9 @@ class PartitionQueue:
     a time is kept where it is used: who is ready or waits for its retry by the node, gaps by the gate.
 
     node: what its leader has to be sent, None without a leader. queued: how many batches there are that no sender has;
-    open: the last of them while it takes records. taken: those that senders have, in the order in which they were
-    taken. sealed: how many records have been in the batches, but for the open one.
+    open: the last of them while it takes records; fills: how many they would be if none had grown. taken: those that
+    senders have, in the order in which they were taken. sealed: how many records have been in the batches, but for the
+    open one.
 
     For the gate: accepted_by, the leader that acknowledged a batch since it became leader, None before it has; places,
     how many batches got a sequence; identity, the (producer id, epoch) that `next_sequence` counts for.
@@ -32,6 +33,7 @@ class PartitionQueue:
     __slots__ = (
         "_tail",
         "accepted_by",
+        "fills",
         "identity",
         "next_sequence",
         "node",
@@ -50,6 +52,7 @@ class PartitionQueue:
         self.node: NodeQueue | None = None
         self.open: Batch | None = None
         self.queued = 0
+        self.fills = 0
         # The youngest. The batches are linked by their `behind`, from the oldest on, and in a ring: so one reference
         # leads to both ends.
         self._tail: Batch | None = None
@@ -109,6 +112,11 @@ class PartitionQueue:
             return False
         return now - max(self.node.drained_at, head.created_at) > patience
 
+    def grew(self, batch: Batch) -> None:
+        """A queued batch takes another `batch_size`."""
+        batch.fills += 1
+        self.fills += 1
+
     def add(self, batch: Batch) -> None:
         """Queue the youngest batch."""
         self._insert(self._tail, batch)
@@ -156,6 +164,7 @@ class PartitionQueue:
         else:
             batch.behind, before.behind = before.behind, batch
         self.queued += 1
+        self.fills += batch.fills
 
     def _remove_behind(self, before: Batch) -> Batch:
         batch = before.behind
@@ -164,4 +173,5 @@ class PartitionQueue:
         if batch is self._tail:
             self._tail = None if batch is before else before
         self.queued -= 1
+        self.fills -= batch.fills
         return batch

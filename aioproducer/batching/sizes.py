@@ -1,10 +1,16 @@
-"""How full the batches of each topic may be made: how well its records compress, and what its brokers found too large.
+"""How full the batches of each topic may be made: by the options, by how well its records compress, and by what its
+brokers found too large.
 
-Java's rule (CompressionRatioEstimator): a worse ratio than estimated is believed fast, a better one slowly. Beyond
-Java's: a topic that takes less than `batch_size` is given no such batch again, for each would be refused.
+A batch is full, and goes, with `batch_size`; while it can not go it grows by as much again and again, up to
+`batch_max_size` (KIP-782). So the further away a broker is, or the slower, the larger its batches are.
+
+Of compression Java's rule (CompressionRatioEstimator): a worse ratio than estimated is believed fast, a better one
+slowly. Beyond Java's: a topic that takes less than that is given no such batch again, for each would be refused.
 """
 
 from __future__ import annotations
+
+from aioproducer.records.batch import HEADER_SIZE
 
 _WORSE_STEP = 0.05
 _BETTER_STEP = 0.005
@@ -15,9 +21,16 @@ class BatchSizes:
     """By topic: compressed over uncompressed size, 1.0 until something is known; and the most bytes, where one batch
     was too large."""
 
-    __slots__ = ("_limits", "_ratios")
+    __slots__ = ("_batch", "_compressing", "_limits", "_most", "_ratios", "_request")
 
-    def __init__(self) -> None:
+    def __init__(
+        self, *, batch_size: int, batch_max_size: int, max_request_size: int, compressing: bool = False
+    ) -> None:
+        # All of them without the header of a batch: what is left for its records.
+        self._batch = max(1, batch_size - HEADER_SIZE)
+        self._most = max(1, batch_max_size - HEADER_SIZE)
+        self._request = max(1, max_request_size - HEADER_SIZE)
+        self._compressing = compressing
         self._ratios: dict[str, float] = {}
         self._limits: dict[str, int] = {}
 
@@ -38,10 +51,19 @@ class BatchSizes:
         self._limits[topic] = min(size // 2, self._limits.get(topic, size))
         self._ratios[topic] = max(1.0, self.estimate(topic))
 
-    def limit(self, topic: str, size: int) -> int:
-        """How many bytes a batch may have on the wire: `size`, or less where that was too large."""
-        return min(size, self._limits.get(topic, size))
+    def step(self, topic: str) -> int:
+        """How many bytes of records, before compression, a new batch takes, and how many more each time it grows."""
+        return self._uncompressed(topic, self._batch)
 
-    def fill(self, topic: str, compressed_size: int) -> int:
-        """How many uncompressed bytes are expected to end at or below `compressed_size`."""
-        return int(compressed_size / (self.estimate(topic) * _SAFETY))
+    def most(self, topic: str) -> int:
+        """How many bytes of records, before compression, a batch takes that has grown."""
+        return self._uncompressed(topic, self._most)
+
+    def _uncompressed(self, topic: str, size: int) -> int:
+        """How many bytes are expected to have `size` on the wire, or less where that was too large. Bytes that do not
+        compress go uncompressed: never over the request's size.
+        """
+        size = min(size, self._limits.get(topic, size))
+        if self._compressing:
+            size = max(int(size / (self.estimate(topic) * _SAFETY)), 1)
+        return min(size, self._request)

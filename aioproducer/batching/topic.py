@@ -231,15 +231,15 @@ class Topic:
         return chances
 
     def _loads(self, now: float) -> Sequence[int] | None:
-        """Batches queued per partition, -1 where the broker has stalled; None, all alike, until each was used
-        (KIP-794).
+        """Batches queued per partition, as many as they would be if none had grown, -1 where the broker has stalled;
+        None, all alike, until each was used (KIP-794).
         """
         placement = self._placement
         if not placement.adaptive or self._unused:
             return None
         patience = placement.patience
         return [
-            -1 if patience and queue.stalled(now, patience) else queue.queued
+            -1 if patience and queue.stalled(now, patience) else queue.fills
             for queue in self.queues
             if queue is not None
         ]

@@ -29,6 +29,7 @@ class Options(TypedDict, total=False):
     max_in_flight_requests_per_connection: int
     enable_idempotence: bool
     batch_size: int
+    batch_max_size: int
     linger_ms: float
     strict_linger: bool
     buffer_memory: int

@@ -28,6 +28,7 @@ class Draft:
     max_in_flight_requests_per_connection: int
     enable_idempotence: bool
     batch_size: int
+    batch_max_size: int
     buffer_memory: int
     max_request_size: int
     linger_ms: float
@@ -120,33 +121,53 @@ def _delivery_timeout(ruling: Ruling) -> None:
     draft.delivery_timeout_ms = least
 
 
-def _batch_fits(ruling: Ruling, limit_key: str, remedy: str) -> None:
+def _batch_is_constant(ruling: Ruling) -> None:
     draft = ruling.draft
-    limit: int = getattr(draft, limit_key)
-    if draft.batch_size <= limit:
+    if "batch_size" not in ruling.explicit or "batch_max_size" in ruling.explicit:
         return
-    if "batch_size" in ruling.explicit:
-        ruling.faults.append(f"{ruling.says('batch_size')} is larger than {ruling.says(limit_key)}, {remedy}")
+    if draft.batch_max_size != draft.batch_size:
+        ruling.adjustments.append(
+            f"{ruling.says('batch_max_size', draft.batch_size)}, because only {ruling.says('batch_size')} was given: "
+            f"batches do not grow while they can not be sent; give both for such as do"
+        )
+        draft.batch_max_size = draft.batch_size
+
+
+def _batch_fits(ruling: Ruling, key: str, limit_key: str, remedy: str) -> None:
+    size: int = getattr(ruling.draft, key)
+    limit: int = getattr(ruling.draft, limit_key)
+    if size <= limit:
         return
-    ruling.adjustments.append(
-        f"{ruling.says('batch_size', limit)}, lowered from {draft.batch_size}, because of {ruling.says(limit_key)}"
-    )
-    draft.batch_size = limit
+    if key in ruling.explicit:
+        ruling.faults.append(f"{ruling.says(key)} is larger than {ruling.says(limit_key)}, {remedy}")
+        return
+    ruling.adjustments.append(f"{ruling.says(key, limit)}, lowered from {size}, because of {ruling.says(limit_key)}")
+    setattr(ruling.draft, key, limit)
 
 
 def _batch_fits_request(ruling: Ruling) -> None:
     names = ruling.names
-    remedy = (
-        f"so that full batches would be refused: give a smaller {names['batch_size']}, or raise "
-        f"{names['max_request_size']} together with the topic's max.message.bytes"
-    )
-    _batch_fits(ruling, "max_request_size", remedy)
+    for key in ("batch_size", "batch_max_size"):
+        remedy = (
+            f"so that full batches would be refused: give a smaller {names[key]}, or raise "
+            f"{names['max_request_size']} together with the topic's max.message.bytes"
+        )
+        _batch_fits(ruling, key, "max_request_size", remedy)
 
 
 def _batch_fits_buffer(ruling: Ruling) -> None:
     names = ruling.names
-    remedy = f"so that no batch could fill: give a smaller {names['batch_size']}, or more {names['buffer_memory']}"
-    _batch_fits(ruling, "buffer_memory", remedy)
+    for key in ("batch_size", "batch_max_size"):
+        remedy = f"so that no batch could fill: give a smaller {names[key]}, or more {names['buffer_memory']}"
+        _batch_fits(ruling, key, "buffer_memory", remedy)
+
+
+def _batch_fits_most(ruling: Ruling) -> None:
+    if "batch_max_size" not in ruling.explicit:
+        return
+    names = ruling.names
+    remedy = f"the most that a batch may have: give a smaller {names['batch_size']}, or more {names['batch_max_size']}"
+    _batch_fits(ruling, "batch_size", "batch_max_size", remedy)
 
 
 def _reconnect_is_constant(ruling: Ruling) -> None:
@@ -233,8 +254,10 @@ RULES: tuple[tuple[Callable[[Ruling], None], frozenset[str]], ...] = (
         _idempotence,
         frozenset({"acks", "retries", "max_in_flight_requests_per_connection", "enable_idempotence"}),
     ),
-    (_batch_fits_request, frozenset({"batch_size", "max_request_size"})),
-    (_batch_fits_buffer, frozenset({"batch_size", "buffer_memory"})),
+    (_batch_is_constant, frozenset({"batch_size", "batch_max_size"})),
+    (_batch_fits_request, frozenset({"batch_size", "batch_max_size", "max_request_size"})),
+    (_batch_fits_buffer, frozenset({"batch_size", "batch_max_size", "buffer_memory"})),
+    (_batch_fits_most, frozenset({"batch_size", "batch_max_size"})),
     (_delivery_timeout, frozenset({"linger_ms", "request_timeout_ms", "delivery_timeout_ms"})),
     (_rack_is_known, frozenset({"partitioner_rack_aware", "client_rack"})),
     (

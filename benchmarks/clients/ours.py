@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from aioproducer import Producer
+from aioproducer.config import Options
 from benchmarks.shapes import Message, Shape
 
 
@@ -16,13 +17,10 @@ class BenchmarkClient:
         return None
 
     async def start(self, bootstrap: str, shape: Shape) -> None:
-        self.producer = Producer(
-            bootstrap,
-            acks="all",
-            enable_idempotence=True,
-            linger_ms=shape.linger_ms,
-            batch_size=16_384 if shape.batch_size is None else shape.batch_size,
-        )
+        options: Options = {"acks": "all", "enable_idempotence": True, "linger_ms": shape.linger_ms}
+        if shape.batch_size is not None:
+            options["batch_size"] = shape.batch_size
+        self.producer = Producer(bootstrap, **options)
         await self.producer.start()
 
     async def plain(self, topic: str, values: Iterable[bytes]) -> int:

@@ -18,6 +18,14 @@ def core(**options: object) -> Core:
     return made
 
 
+class Shut(OpenGate):
+    """Lets nothing through."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open = False
+
+
 def requeue(made: Core, batch: Batch, retry_at: float) -> None:
     made.accumulator.answered(batch)
     made.accumulator.requeue(batch, retry_at)
@@ -71,6 +79,66 @@ def test_a_record_larger_than_a_batch_goes_alone() -> None:
     for size in (10, 3000, 10):
         made.send(value=b"x" * size, partition=0)
     assert [batch.count for batch in made.queue().batches()] == [1, 1, 1]
+
+
+def waiting(made: Core, *records: int) -> list[tuple[int, int]]:
+    """Of the batches that wait after values of these sizes were sent: the number of records, and of fills."""
+    for size in records:
+        made.send(value=b"x" * size, partition=0)
+    return [(batch.count, batch.fills) for batch in made.queue().batches()]
+
+
+def test_a_full_batch_grows_until_it_is_taken() -> None:
+    made = core(batch_size=500, batch_max_size=1400)
+    assert waiting(made, *[100] * 12) == [(12, 3)]
+    assert made.queue().fills == 3
+    assert waiting(made, 100) == [(12, 3), (1, 1)], "batch_max_size is the most"
+    [batch] = made.drain()
+    assert batch.wire_size == HEADER_SIZE + 12 * 109 <= 1400
+    assert batch.queue.fills == 1
+    assert waiting(made, *[100] * 4) == [(5, 2)]
+    [batch] = made.drain()
+    assert (batch.count, batch.state) == (5, State.IN_FLIGHT)
+    assert waiting(made, 100) == [(1, 1)], "what a sender has does not grow"
+
+
+def test_a_batch_that_is_not_full_lingers_as_before() -> None:
+    made = core(linger=1.0, batch_size=500, batch_max_size=1400)
+    assert waiting(made, *[100] * 4) == [(4, 1)]
+    assert made.drain() == []
+    assert waiting(made, 100) == [(5, 2)]
+    assert [batch.count for batch in made.drain()] == [5]
+
+
+def test_a_batch_grows_for_a_tenth_of_its_time() -> None:
+    made = core(gate=Shut(), batch_size=500, batch_max_size=5000, delivery_timeout=100.0)
+    waiting(made, *[100] * 4)
+    made.now = 9.9
+    assert waiting(made, *[100] * 5) == [(9, 3)]
+    made.now = 10.0
+    assert waiting(made, *[100] * 4) == [(12, 3), (1, 1)], "the last of them had nine tenths"
+
+
+def test_a_batch_grows_by_large_records_too() -> None:
+    made = core(batch_size=500, batch_max_size=5000)
+    assert waiting(made, 10, 450, 3000, 10) == [(2, 2), (2, 2)]
+    assert waiting(made, 9000) == [(2, 2), (2, 2), (1, 1)]
+
+
+def test_without_room_a_batch_does_not_grow() -> None:
+    made = core(buffer_memory=1000, batch_size=500, batch_max_size=1000)
+    assert waiting(made, *[100] * 8) == [(8, 2)]
+    batch = made.queue().open
+    assert batch is not None
+    limit = batch.builder.limit
+    assert made.accumulator.grow(made.queue(), None, b"x" * 100, NO_HEADERS, 0, 0.0) == 0
+    assert (batch.fills, made.queue().fills, batch.builder.limit) == (2, 2, limit)
+
+
+def test_what_was_too_large_once_does_not_grow_beyond() -> None:
+    made = core(batch_size=500, batch_max_size=5000)
+    made.accumulator.sizes.too_large("orders", 1600)
+    assert waiting(made, *[100] * 10) == [(7, 2), (3, 1)]
 
 
 def test_no_room_changes_nothing() -> None:

@@ -28,6 +28,7 @@ from tests.support.partition_log import PartitionLog, Stamp
 
 BUFFER = 900
 BATCH = 200
+GROWN = 350
 LIMIT = 400
 MAX_BLOCK = 5.0
 DELIVERY_TIMEOUT = 20.0
@@ -77,6 +78,7 @@ class Request:
 class CoreMachine(RuleBasedStateMachine):
     max_in_flight = 3
     idempotent = True
+    batch_max_size = BATCH
 
     def __init__(self) -> None:
         super().__init__()
@@ -90,6 +92,7 @@ class CoreMachine(RuleBasedStateMachine):
             gate=self.sequencer,
             buffer_memory=BUFFER,
             batch_size=BATCH,
+            batch_max_size=self.batch_max_size,
             linger=0.5,
             max_block=MAX_BLOCK,
             delivery_timeout=DELIVERY_TIMEOUT,
@@ -217,6 +220,7 @@ class CoreMachine(RuleBasedStateMachine):
             return
         assert len(batches) == 1 or sum(batch.wire_size for batch in batches) <= LIMIT
         assert len({batch.queue for batch in batches}) == len(batches)
+        assert all(batch.count == 1 or batch.wire_size <= self.batch_max_size for batch in batches)
         for batch in batches:
             if batch.records is None:
                 batch.load(batch.builder.build(), 0)
@@ -278,6 +282,12 @@ class CoreMachine(RuleBasedStateMachine):
         held.update(batch for requests in self.requests.values() for request in requests for batch in request.batches)
         assert accumulator.buffered == sum(batch.reserved for batch in held)
         assert 0 <= accumulator.buffered <= BUFFER
+
+    @invariant()
+    def fills_are_exact(self) -> None:
+        for queue in {batch.queue for batch in self.core.accumulator.unsettled}:
+            assert queue.fills == sum(batch.fills for batch in queue.batches())
+            assert queue.queued == len(list(queue.batches())) <= queue.fills
 
     @invariant()
     def few_are_in_flight(self) -> None:
@@ -350,6 +360,12 @@ class CoreMachine(RuleBasedStateMachine):
             assert records[outcome.offset] == record.number
 
 
+class GrowingMachine(CoreMachine):
+    """Batches grow while they can not be sent."""
+
+    batch_max_size = GROWN
+
+
 class PlainMachine(CoreMachine):
     """Without idempotence, one batch in flight: records may be stored twice, and are never lost."""
 
@@ -361,5 +377,7 @@ _SETTINGS = settings(max_examples=60, stateful_step_count=60)
 
 TestCore = CoreMachine.TestCase
 TestCore.settings = _SETTINGS
+TestGrowing = GrowingMachine.TestCase
+TestGrowing.settings = _SETTINGS
 TestPlain = PlainMachine.TestCase
 TestPlain.settings = settings(max_examples=20, stateful_step_count=40)

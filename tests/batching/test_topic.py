@@ -156,6 +156,17 @@ def test_records_without_key_stay_for_a_batch() -> None:
     assert set(full) == {8}, "no thin batches"
 
 
+def test_records_without_key_move_on_when_their_batch_would_have_to_grow() -> None:
+    turns = iter(range(100))
+    core = Core(batch_size=1000, batch_max_size=3000, random=lambda: next(turns))
+    core.know("orders", 0, 0, 0)
+    for fills in ([8, 8, 8], [17, 17, 17], [26, 26, 26]):
+        placed(core, sum(fills) - sum(batch.count for batch in core.accumulator.unsettled), value=b"x" * 100)
+        assert [batch.count for batch in core.accumulator.unsettled] == fills
+    placed(core, 24, value=b"x" * 100)
+    assert [batch.count for batch in core.accumulator.unsettled] == [26, 26, 26, 8, 8, 8]
+
+
 def test_a_partition_that_loses_its_leader_is_left() -> None:
     turns = iter([0, 0])
     core = Core(random=lambda: next(turns))
@@ -240,6 +251,21 @@ def test_loads_move_records_to_shorter_queues(adaptive: bool, expected: dict[int
         chosen[topic.place(None, None, 0.0).partition] += 1
         topic.end_visit()
     assert chosen == expected
+
+
+def test_a_batch_that_has_grown_counts_as_those_that_it_would_have_been() -> None:
+    numbers = iter(range(100))
+    core = Core(gate=gated(), adaptive=True, batch_size=500, batch_max_size=5000, random=lambda: next(numbers))
+    core.know("orders", 0, 0)
+    for partition in [0] * 12 + [1]:
+        core.send(value=b"x" * 100, partition=partition)
+    assert [core.queue(partition=partition).queued for partition in (0, 1)] == [1, 1]
+    topic = core.intake.topics["orders"]
+    chosen: Counter[int] = Counter()
+    for _ in range(4):
+        chosen[topic.place(None, None, 0.0).partition] += 1
+        topic.end_visit()
+    assert chosen == {0: 1, 1: 3}
 
 
 def test_loads_leave_out_what_has_stalled() -> None:

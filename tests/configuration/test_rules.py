@@ -126,15 +126,42 @@ def test_the_sum_ends_where_kafkas_numbers_do() -> None:
 @pytest.mark.parametrize("limit", ["max_request_size", "buffer_memory"])
 def test_a_batch_size_by_default_is_lowered_to_what_there_is_room_for(limit: str) -> None:
     made = config(**{limit: 1000})
-    assert made.batch_size == 1000
-    assert made.adjustments == (f"batch_size=1000, lowered from 16384, because of {limit}=1000",)
+    assert (made.batch_size, made.batch_max_size) == (1000, 1000)
+    assert made.adjustments == (
+        f"batch_size=1000, lowered from 16384, because of {limit}=1000",
+        f"batch_max_size=1000, lowered from 262144, because of {limit}=1000",
+    )
 
 
 @pytest.mark.parametrize("limit", ["max_request_size", "buffer_memory"])
 def test_a_batch_size_given_larger_than_its_room_is_a_fault(limit: str) -> None:
     (fault,) = faults(batch_size=1001, **{limit: 1000})
     assert fault.startswith(f"batch_size=1001 is larger than {limit}=1000, so that ")
-    assert config(batch_size=1000, **{limit: 1000}).adjustments == ()
+    (fault,) = faults(batch_max_size=1001, **{limit: 1000})
+    assert fault.startswith(f"batch_max_size=1001 is larger than {limit}=1000, so that ")
+    assert config(batch_size=1000, batch_max_size=1000, **{limit: 1000}).adjustments == ()
+
+
+@pytest.mark.parametrize("size", [0, 16384, 10**6])
+def test_a_batch_size_alone_is_the_size_of_every_batch(size: int) -> None:
+    made = config(batch_size=size)
+    assert (made.batch_size, made.batch_max_size) == (size, size)
+    assert made.adjustments == (
+        f"batch_max_size={size}, because only batch_size={size} was given: batches do not grow while they can not be "
+        "sent; give both for such as do",
+    )
+    assert config(batch_size=262144).adjustments == ()
+
+
+def test_the_most_that_a_batch_may_have_is_no_less_than_its_size() -> None:
+    (fault,) = faults(batch_size=1001, batch_max_size=1000)
+    assert fault == (
+        "batch_size=1001 is larger than batch_max_size=1000, the most that a batch may have: give a smaller "
+        "batch_size, or more batch_max_size"
+    )
+    made = config(batch_max_size=1000)
+    assert (made.batch_size, made.batch_max_size) == (1000, 1000)
+    assert made.adjustments == ("batch_size=1000, lowered from 16384, because of batch_max_size=1000",)
 
 
 @pytest.mark.parametrize("limit", ["max_request_size", "buffer_memory"])
@@ -192,6 +219,7 @@ OPTIONS = st.fixed_dictionaries(
         "max_in_flight_requests_per_connection": st.integers(1, 7),
         "enable_idempotence": st.booleans(),
         "batch_size": SMALL,
+        "batch_max_size": SMALL,
         "buffer_memory": st.integers(85, 3000),
         "max_request_size": st.integers(85, 3000),
         "linger_ms": SMALL,
@@ -215,7 +243,7 @@ def test_what_comes_out_keeps_every_rule_and_is_a_fixed_point(options: dict[str,
         if name not in ("acks", "retry_backoff_ms", "reconnect_backoff_ms"):
             assert getattr(made, name) == value
     assert made.delivery_timeout_ms >= made.linger_ms + made.request_timeout_ms
-    assert made.batch_size <= min(made.max_request_size, made.buffer_memory)
+    assert made.batch_size <= made.batch_max_size <= min(made.max_request_size, made.buffer_memory)
     assert made.retry_backoff_ms <= made.retry_backoff_max_ms
     assert made.reconnect_backoff_ms <= made.reconnect_backoff_max_ms
     if made.enable_idempotence:

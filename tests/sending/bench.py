@@ -10,6 +10,7 @@ from aioproducer.batching.accumulator import Accumulator
 from aioproducer.batching.batch import Batch
 from aioproducer.batching.node_queue import NodeQueue
 from aioproducer.batching.partition_queue import PartitionQueue
+from aioproducer.batching.sizes import BatchSizes
 from aioproducer.errors import ConnectionFailedError, KafkaError
 from aioproducer.outcome import Outcome, Owed
 from aioproducer.protocol.messages.produce import BatchIndexAndErrorMessage, PartitionProduceResponse
@@ -58,12 +59,12 @@ class Bench:
         self.owed: Owed = {}
         self.accumulator = Accumulator(
             buffer_memory=10_000_000,
-            batch_size=1_000_000,
-            max_request_size=1_000_000,
+            sizes=BatchSizes(
+                batch_size=1_000_000, batch_max_size=1_000_000, max_request_size=1_000_000, compressing=compressing
+            ),
             linger=0.0,
             strict_linger=False,
             delivery_timeout=delivery_timeout,
-            compressing=compressing,
             gate=self.sequencer,
             new_outcome=lambda queue, base, deltas: Outcome(
                 self.loop, queue.topic, queue.partition, base, deltas, self.owed, self.turn.soon

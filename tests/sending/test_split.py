@@ -147,7 +147,7 @@ def test_the_next_batches_are_no_larger_than_the_halves() -> None:
     bench.answer(bench.write_one(), TOO_LARGE)
     assert bench.accumulator.sizes.estimate("t") == 1.0
     half = (whole.builder.size + 1) // 2
-    assert bench.accumulator.sizes.limit("t", 10**9) == whole.builder.size // 2
+    assert bench.accumulator.sizes.step("t") == int(whole.builder.size // 2 / 1.05)
     while bench.accumulator.append(queue, None, b"x" * 100, NO_HEADERS, 1):
         pass
     bench.batch(queue)

@@ -71,6 +71,7 @@ def draw_setting(random: Random) -> Setting:
     linger = random.choice((0, 0, 1, 5, 20, 100))
     request_timeout = random.choice((150, 300, 800))
     buffer_memory = random.choice((600, 1500, 5000, 30_000, 1_000_000))
+    batch_size = min(random.choice((0, 0, 100, 200, 400, 2000)), buffer_memory)
     brokers = random.choice((1, 2, 3, 3))
     return Setting(
         options={
@@ -84,7 +85,8 @@ def draw_setting(random: Random) -> Setting:
             "max_in_flight_requests_per_connection": random.choice((1, 2, 3, 5, 5)),
             "linger_ms": linger,
             "strict_linger": random.random() < 0.2,
-            "batch_size": min(random.choice((0, 0, 100, 200, 400, 2000)), buffer_memory),
+            "batch_size": batch_size,
+            "batch_max_size": min(batch_size * random.choice((1, 1, 3, 20)), buffer_memory),
             "buffer_memory": buffer_memory,
             "max_block_ms": random.choice((200, 1000, 3000)),
             "request_timeout_ms": request_timeout,

@@ -15,6 +15,7 @@ from aioproducer.batching.batch import Batch
 from aioproducer.batching.intake import Intake
 from aioproducer.batching.node_queue import NodeQueue
 from aioproducer.batching.partition_queue import PartitionQueue
+from aioproducer.batching.sizes import BatchSizes
 from aioproducer.batching.topic import Layout, Placement
 from aioproducer.delivery import Delivery, Parked
 from aioproducer.models import Headers
@@ -82,6 +83,7 @@ class Core:
         gate: Gate | None = None,
         buffer_memory: int = 1 << 20,
         batch_size: int = 1000,
+        batch_max_size: int = 0,
         max_request_size: int = 1 << 20,
         linger: float = 1.0,
         strict_linger: bool = False,
@@ -107,12 +109,15 @@ class Core:
         self.gate = gate or OpenGate()
         self.accumulator = Accumulator(
             buffer_memory=buffer_memory,
-            batch_size=batch_size,
-            max_request_size=max_request_size,
+            sizes=BatchSizes(
+                batch_size=batch_size,
+                batch_max_size=max(batch_size, batch_max_size),
+                max_request_size=max_request_size,
+                compressing=compressing,
+            ),
             linger=linger,
             strict_linger=strict_linger,
             delivery_timeout=delivery_timeout,
-            compressing=compressing,
             gate=self.gate,
             new_outcome=self._new_outcome,
             on_node=self._on_node,
