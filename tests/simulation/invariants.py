@@ -195,7 +195,10 @@ def _disordered(setting: Setting, history: History, log: LogArchive) -> Iterator
             # A broker that has forgotten the producer takes any batch as its first: so it has passed the older one by,
             # which it had refused, or not read yet. What follows the first it took follows that one's sequence.
             excused = any(end <= place and _first_from(log, end) > number for end in blank)
-            if not excused:
+            # Or it has taken the younger one, forgets, and reads only then the older one, which was given up, from a
+            # connection that was given up with it: it does not know any more that the epoch is an old one.
+            late = not isinstance(sent.fate, RecordMetadata) and any(place < end <= offset for end in blank)
+            if not excused and not late:
                 yield f"{log.name}: {history.sent[younger]} at {place} is before {sent} at {offset}"
         else:
             last = number, offset
