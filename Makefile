@@ -60,7 +60,7 @@ format: $(READY_DEV) ## put the sources into shape
 simulate: $(READY_DEV) ## the producer under drawn faults in virtual time: SEEDS=100000 [FIRST=0] plays many, SEED=123 tells of one
 	@PYTHONASYNCIODEBUG= $(BIN)/python -m tests.simulation $(if $(SEED),--seed $(SEED),$(if $(SEEDS),--seeds $(SEEDS)) $(if $(FIRST),--first $(FIRST))) $(ARGS)
 
-bench: $(READY_DEV) ## this producer beside its peers, on a real Kafka and on a mock; result in benchmarks/results
+bench: $(READY_DEV) ## this producer beside its peers in some five minutes, on a real Kafka and on a mock; result in benchmarks/results
 	@$(BIN)/python -m benchmarks $(ARGS)
 
 bench-quick: $(READY_DEV) ## the main figures of it in about a minute, nothing kept

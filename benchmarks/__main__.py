@@ -69,7 +69,7 @@ def run_measure(measure: Measure, kind: str, open_bench: OpenBench, plan: Plan) 
         if client in plan.clients and ONLY_ON.get(client, kind) == kind:
             refusal = measure.refuses(client)
             outcomes[client] = [] if refusal is None else refusal
-    rounds = min(plan.rounds, measure.rounds or plan.rounds)
+    rounds = measure.rounds(plan.rounds)
     for number in range(rounds):
         order = list(outcomes)
         # Another one begins in every round.
@@ -184,7 +184,7 @@ def parse(argv: Sequence[str] | None = None) -> Plan:
     parser.add_argument("--broker", choices=(REAL, MOCK), help="only this one; default: both, and what needs another")
     parser.add_argument("--bootstrap", metavar="HOST:PORT", help="use a running broker instead of starting a real one")
     parser.add_argument("--rounds", type=int, help="default: 2, or 1 with --quick")
-    parser.add_argument("--seconds", type=float, help="an awaiting shape's time; default: 1.2, or 0.8 with --quick")
+    parser.add_argument("--seconds", type=float, help="an awaiting shape's time; default: 1, or 0.8 with --quick")
     parser.add_argument("--measures", metavar="A,B", help=f"of {', '.join(each.name for each in MEASURES)}")
     parser.add_argument("--clients", metavar="A,B", help=f"of {', '.join(TITLES)}")
     parser.add_argument("--quick", action="store_true", help="the main measures, few records, about a minute, not kept")
@@ -206,7 +206,7 @@ def parse(argv: Sequence[str] | None = None) -> Plan:
         brokers=(arguments.broker,) if arguments.broker else BROKERS,
         clients=clients,
         rounds=arguments.rounds or (1 if quick else 2),
-        seconds=arguments.seconds or (0.8 if quick else 1.2),
+        seconds=arguments.seconds or (0.8 if quick else 1.0),
         quick=quick,
         lifetime_records=arguments.lifetime_records,
         bootstrap=arguments.bootstrap,

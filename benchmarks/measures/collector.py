@@ -18,7 +18,7 @@ from aioproducer import Producer
 from benchmarks.brokers import mock_broker
 from benchmarks.clients.names import OURS
 from benchmarks.figures import Sample
-from benchmarks.measures.base import NOWHERE, Bench, Measure
+from benchmarks.measures.base import NOWHERE, Bench, Measure, half
 from benchmarks.programs import run_program
 from benchmarks.shapes import STEADY
 from benchmarks.worker import CollectorClock
@@ -90,6 +90,7 @@ MEASURE = Measure(
     columns=("collector-let-go", "collector-kept", "collector-pairs"),
     brokers=(NOWHERE,),
     clients=(OURS,),
+    rounds=half,
     run=run,
 )
 

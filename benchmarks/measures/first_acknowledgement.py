@@ -16,7 +16,7 @@ from statistics import median
 
 from benchmarks.clients import client_named
 from benchmarks.figures import Sample
-from benchmarks.measures.base import Bench, Measure
+from benchmarks.measures.base import Bench, Measure, half
 from benchmarks.programs import run_program
 from benchmarks.readback import check
 from benchmarks.shapes import FIRST, Message
@@ -51,6 +51,7 @@ MEASURE = Measure(
     columns=("first", "cold"),
     brokers=FIRST.brokers,
     clients=FIRST.clients,
+    rounds=half,
     run=run,
 )
 

@@ -35,7 +35,7 @@ from benchmarks.brokers import mock_broker
 from benchmarks.clients.names import OURS
 from benchmarks.clients.raw import BenchmarkClient, batch, produce
 from benchmarks.figures import Sample
-from benchmarks.measures.base import NOWHERE, Bench, Measure
+from benchmarks.measures.base import NOWHERE, Bench, Measure, half
 from benchmarks.programs import run_program
 from benchmarks.shapes import Message, Shape, shape_named
 from benchmarks.worker import percentile
@@ -173,6 +173,7 @@ MEASURE = Measure(
     ),
     brokers=(NOWHERE,),
     clients=(OURS,),
+    rounds=half,
     run=run,
 )
 

@@ -17,7 +17,7 @@ from tempfile import TemporaryDirectory
 
 from benchmarks.clients.names import AIOKAFKA, CONFLUENT, OURS
 from benchmarks.figures import Sample
-from benchmarks.measures.base import NOWHERE, Bench, Measure
+from benchmarks.measures.base import NOWHERE, Bench, Measure, once
 from benchmarks.programs import run_program
 
 MODULES = {OURS: "aioproducer", AIOKAFKA: "aiokafka", CONFLUENT: "confluent_kafka"}
@@ -55,7 +55,7 @@ MEASURE = Measure(
     clients=tuple(MODULES),
     run=run,
     # A round is a median already.
-    rounds=1,
+    rounds=once,
     quick=(NOWHERE,),
 )
 

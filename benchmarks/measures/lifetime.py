@@ -14,7 +14,7 @@ from aioproducer import Producer
 from benchmarks.clients.names import OURS
 from benchmarks.figures import Sample
 from benchmarks.machine import memory_bytes
-from benchmarks.measures.base import Bench, Measure
+from benchmarks.measures.base import Bench, Measure, once
 from benchmarks.measures.memory import VALUE_SIZE
 from benchmarks.programs import run_program
 from benchmarks.readback import ReadBackError
@@ -62,7 +62,7 @@ MEASURE = Measure(
     brokers=STEADY.brokers,
     clients=(OURS,),
     run=run,
-    rounds=1,
+    rounds=once,
 )
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from benchmarks.brokers import mock_broker
 from benchmarks.clients.names import CONFLUENT, OURS
 from benchmarks.figures import Sample
 from benchmarks.machine import memory_bytes
-from benchmarks.measures.base import NOWHERE, Bench, Measure
+from benchmarks.measures.base import NOWHERE, Bench, Measure, once
 from benchmarks.programs import run_program
 from benchmarks.shapes import STEADY
 
@@ -102,7 +102,7 @@ MEASURE = Measure(
     brokers=(NOWHERE,),
     clients=(OURS, CONFLUENT),
     run=run,
-    rounds=1,
+    rounds=once,
 )
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from typing import Any, Literal, TypeAlias, get_args
 
 from benchmarks.clients.names import AIOKAFKA, OURS
 from benchmarks.figures import Sample
-from benchmarks.measures.base import Bench, Measure
+from benchmarks.measures.base import Bench, Measure, half
 from benchmarks.programs import run_program
 from benchmarks.readback import ReadBackError
 from benchmarks.shapes import STEADY
@@ -145,6 +145,7 @@ MEASURES = tuple(
         columns=("pause", "longest", "mb", "cpu"),
         brokers=STEADY.brokers,
         clients=(OURS, AIOKAFKA),
+        rounds=half,
         run=partial(run, codec),
         quick=STEADY.brokers if codec == "zstd" else (),
     )

@@ -9,7 +9,7 @@ from benchmarks import java
 from benchmarks.clients import client_named
 from benchmarks.clients.names import JAVA
 from benchmarks.figures import Sample
-from benchmarks.measures.base import Bench, Measure
+from benchmarks.measures.base import Bench, Measure, each, once
 from benchmarks.programs import LIMIT_SECONDS, RunFailedError, run_program
 from benchmarks.readback import check
 from benchmarks.shapes import BOTH, MOCK, REAL, SHAPES, SLOW, Shape
@@ -84,7 +84,7 @@ MEASURES = tuple(
         run=partial(lambda shape, bench, client: send(bench, client, shape), shape),
         refuses=partial(refuses, shape),
         # Thousands of topics take long to read back.
-        rounds=1 if shape.topics >= MANY_TOPICS else None,
+        rounds=once if shape.topics >= MANY_TOPICS else each,
         quick=QUICK.get(shape.name, ()),
     )
     for shape in SHAPES

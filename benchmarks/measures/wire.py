@@ -18,7 +18,7 @@ from benchmarks.clients.names import JAVA
 from benchmarks.counting_proxy import HOST
 from benchmarks.figures import Sample
 from benchmarks.measures import sending
-from benchmarks.measures.base import Bench, Measure
+from benchmarks.measures.base import Bench, Measure, half
 from benchmarks.programs import RunFailedError, run_program
 from benchmarks.shapes import WIRE
 
@@ -62,7 +62,6 @@ MEASURE = Measure(
     brokers=WIRE.brokers,
     clients=WIRE.clients,
     run=run,
-    # Counts hardly differ.
-    rounds=2,
+    rounds=half,
     refuses=partial(sending.refuses, WIRE),
 )

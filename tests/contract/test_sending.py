@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 
 import pytest
 
 from aioproducer import KafkaError, Producer, RecordMetadata, TimestampType
+from aioproducer.config import Options
 from tests.support.brokers import BrokerUnderTest
 from tests.support.held import HeldNetwork
 from tests.support.readback import Sent, check_log, check_same, place
@@ -103,6 +105,21 @@ async def test_order_of_the_calls_is_order_in_the_log(
             await asyncio.sleep(0)
 
     assert min(in_flight, 2) <= max(seen) <= in_flight
+    check_log(await broker.read(topic_name, 2000), sent)
+
+
+@pytest.mark.parametrize(("options", "most"), [({}, 262_144), ({"batch_size": 16_384}, 16_384)])
+async def test_a_burst_goes_in_large_batches_unless_their_size_is_given(
+    broker: BrokerUnderTest, topic_name: str, options: Options, most: int
+) -> None:
+    await broker.create_topic(topic_name)
+    async with Producer(broker.bootstrap, **options) as producer:
+        sent = [(value, producer.send(topic_name, value)) for value in (b"%01000d" % number for number in range(2000))]
+        await producer.flush()
+        done = producer.metrics()
+
+    records_per_batch = most // 1012
+    assert done.batch_send_total == math.ceil(2000 / records_per_batch)
     check_log(await broker.read(topic_name, 2000), sent)
 
 
