@@ -17,9 +17,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from confluent_kafka import Producer
+from confluent_kafka import Consumer, Producer, TopicPartition
 
 from tests.support import jars, probe, processes
+from tests.support.admin import wait_until
 from tests.support.foreign import ForeignRecord, IncompleteReadError, read_all, read_all_with_kafka_python
 from tests.support.leaks import Leaks
 from tests.support.pool import ClusterPool, Kind
@@ -31,6 +32,7 @@ ROOT = Path(__file__).parents[2]
 PRODUCE = 0
 UNKNOWN_SERVER_ERROR = -1
 STAMP = 1_700_000_000_000
+WEEK_MS = 7 * 24 * 3_600 * 1_000
 
 Reader = Callable[..., list[ForeignRecord]]
 READERS = [read_all, read_all_with_kafka_python]
@@ -57,6 +59,15 @@ def produce(bootstrap: str, topic: str, count: int, *, partition: int = 0, acks:
         )
     assert producer.flush(30) == 0
     return failed
+
+
+def first_offset(bootstrap: str, topic: str) -> int:
+    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "no group is joined", "log_level": 0})
+    try:
+        first, _end = consumer.get_watermark_offsets(TopicPartition(topic, 0), timeout=5, cached=False)
+    finally:
+        consumer.close()
+    return int(first)
 
 
 # -- real clusters
@@ -114,6 +125,18 @@ def test_topic_settings_are_obeyed(kafka_1: RealKafka, topic_name: str, reader: 
     (record,) = reader(kafka_1.bootstrap, topic_name, 1)
     assert record.timestamp_type == "LogAppendTime"
     assert record.timestamp_ms > STAMP + 1
+
+
+def test_records_stay_however_old_they_are(kafka_1: RealKafka) -> None:
+    # A cluster of its own, which looks at once, and all the time, for records that are too old.
+    with RealKafka(log_initial_task_delay_ms=100, log_retention_check_interval_ms=100) as cluster:
+        cluster.create_topic("kept")
+        cluster.create_topic("a-week", retention_ms=WEEK_MS)
+        for topic in ("kept", "a-week"):
+            assert not produce(cluster.bootstrap, topic, 3)
+
+        wait_until(lambda: first_offset(cluster.bootstrap, "a-week") == 3, 30, "it has looked")
+        assert len(read_all(cluster.bootstrap, "kept", 3)) == 3
 
 
 def test_killed_leader_is_replaced_and_comes_back(kafka_3: RealKafka, topic_name: str) -> None:

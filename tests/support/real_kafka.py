@@ -366,6 +366,9 @@ class RealKafka:
             "replica.lag.time.max.ms": "3000",
             # Looked for often, so that a test which lets producer ids expire soon (`configured`) sees it.
             "producer.id.expiration.check.interval.ms": "500",
+            # Tests send records with times of years ago. By default what is older than a week goes out of the log when
+            # the broker looks: 30 s after its start, then every 5 minutes. A test in which that fell read nothing.
+            "log.retention.ms": "-1",
         }
         if not self.version.startswith("3."):
             settings["share.coordinator.state.topic.replication.factor"] = replicas
