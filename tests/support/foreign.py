@@ -34,8 +34,6 @@ TimestampName: TypeAlias = Literal["CreateTime", "LogAppendTime", "NoTimestampTy
 
 _POLL = 0.1
 _CALL = 5.0
-_PATIENCE = 8.0
-"""So long may librdkafka's consumer be silent: after a change of leaders it sometimes stays so, and a new one reads."""
 
 
 class ForeignRecord(NamedTuple):
@@ -70,19 +68,7 @@ def read_all(
     IncompleteReadError if they are fewer.
     """
     deadline = time.monotonic() + timeout
-    while True:
-        consumer = _consumer(bootstrap, isolation)
-        try:
-            return _read_all(consumer, topic, expected, deadline)
-        except IncompleteReadError:
-            if time.monotonic() > deadline:
-                raise
-        finally:
-            consumer.close()
-
-
-def _consumer(bootstrap: str, isolation: str) -> Consumer:
-    return Consumer(
+    consumer = Consumer(
         {
             "bootstrap.servers": bootstrap,
             "group.id": "no group is joined",
@@ -97,23 +83,24 @@ def _consumer(bootstrap: str, isolation: str) -> Consumer:
             "log_level": 0,
         }
     )
+    try:
+        return _read_all(consumer, topic, expected, deadline)
+    finally:
+        consumer.close()
 
 
 def _read_all(consumer: Consumer, topic: str, expected: int, deadline: float) -> list[ForeignRecord]:
-    """Raises IncompleteReadError also if nothing more comes for a while."""
     records: list[ForeignRecord] = []
     partitions = _partitions(consumer, topic, deadline)
     next_offsets = dict.fromkeys(partitions, -1)
     at_end: set[int] = set()
     consumer.assign([TopicPartition(topic, partition, OFFSET_BEGINNING) for partition in partitions])
-    heard = time.monotonic()
     while True:
         message = consumer.poll(_POLL)
         if message is not None:
             partition = message.partition()
             error = message.error()
             if error is None:
-                heard = time.monotonic()
                 records.append(_record(message))
                 next_offsets[partition] = message.offset() + 1
                 at_end.discard(partition)
@@ -129,7 +116,7 @@ def _read_all(consumer: Consumer, topic: str, expected: int, deadline: float) ->
             if all(next_offsets[partition] >= end for partition, end in ends.items()):
                 return sorted(records, key=lambda record: record[:2])
             at_end = {partition for partition in at_end if next_offsets[partition] >= ends[partition]}
-        if time.monotonic() > min(deadline, heard + _PATIENCE):
+        if time.monotonic() > deadline:
             raise _incomplete(topic, expected, records)
 
 
