@@ -20,7 +20,7 @@ import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 
 from tests.support import jars, probe, processes
-from tests.support.admin import wait_until
+from tests.support.admin import delete_records, wait_until
 from tests.support.foreign import ForeignRecord, IncompleteReadError, read_all, read_all_with_kafka_python
 from tests.support.leaks import Leaks
 from tests.support.pool import ClusterPool, Kind
@@ -30,6 +30,8 @@ from tests.support.scratch import Scratch, free_ports
 
 ROOT = Path(__file__).parents[2]
 PRODUCE = 0
+FETCH = 1
+OFFSET_OUT_OF_RANGE = 1
 UNKNOWN_SERVER_ERROR = -1
 STAMP = 1_700_000_000_000
 WEEK_MS = 7 * 24 * 3_600 * 1_000
@@ -112,9 +114,19 @@ def test_readers_say_what_is_missing(kafka_1: RealKafka, topic_name: str, reader
     kafka_1.create_topic(topic_name)
     produce(kafka_1.bootstrap, topic_name, 2)
 
-    with pytest.raises(IncompleteReadError, match="holds 2 records, not 3") as caught:
+    with pytest.raises(IncompleteReadError, match=r"holds 2 records, not 3.*partition 0 goes from 0 to 2") as caught:
         reader(kafka_1.bootstrap, topic_name, 3, timeout=1.0)
     assert len(caught.value.records) == 2
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_readers_say_that_records_have_gone_out_of_the_log(kafka_1: RealKafka, topic_name: str, reader: Reader) -> None:
+    kafka_1.create_topic(topic_name)
+    produce(kafka_1.bootstrap, topic_name, 2)
+    delete_records(kafka_1.bootstrap, topic_name, 0)
+
+    with pytest.raises(IncompleteReadError, match=r"holds 0 records, not 2.*partition 0 goes from 2 to 2"):
+        reader(kafka_1.bootstrap, topic_name, 2, timeout=1.0)
 
 
 @pytest.mark.parametrize("reader", READERS)
@@ -394,6 +406,24 @@ def test_mock_moves_leaders_and_takes_brokers_down(rdkafka_mock: RdKafkaMock) ->
     rdkafka_mock.set_down(1)
     assert not produce(rdkafka_mock.bootstrap, "t", 1)
     rdkafka_mock.set_up(1)
+
+
+def test_reader_says_what_its_consumer_said(rdkafka_mock: RdKafkaMock) -> None:
+    rdkafka_mock.create_topic("t")
+    assert not produce(rdkafka_mock.bootstrap, "t", 1)
+    rdkafka_mock.push_request_errors(FETCH, [OFFSET_OUT_OF_RANGE])
+
+    with pytest.raises(IncompleteReadError, match=r"goes from 0 to 1; the consumer said: partition 0: .*out of range"):
+        read_all(rdkafka_mock.bootstrap, "t", 1, timeout=1.0)
+
+
+def test_reader_of_a_topic_without_leader(rdkafka_mock: RdKafkaMock) -> None:
+    rdkafka_mock.create_topic("t")
+    rdkafka_mock.set_leader("t", 0, 2)
+    rdkafka_mock.set_down(2)
+
+    with pytest.raises(IncompleteReadError, match=r"holds 0 records, not 1.* could not be asked: "):
+        read_all(rdkafka_mock.bootstrap, "t", 1, timeout=1.0)
 
 
 # -- leaks

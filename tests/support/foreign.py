@@ -10,6 +10,8 @@ from __future__ import annotations
 import asyncio
 import time
 import warnings
+from collections import deque
+from collections.abc import Collection, Mapping
 from typing import Literal, NamedTuple, TypeAlias
 
 from confluent_kafka import (
@@ -28,12 +30,14 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)
     from kafka import KafkaConsumer
     from kafka import TopicPartition as PythonTopicPartition
+    from kafka.errors import KafkaError as PythonKafkaError
 
 TimestampName: TypeAlias = Literal["CreateTime", "LogAppendTime", "NoTimestampType"]
 """As the topic setting `message.timestamp.type` calls them."""
 
 _POLL = 0.1
 _CALL = 5.0
+_ERRORS_TOLD = 5
 
 
 class ForeignRecord(NamedTuple):
@@ -47,7 +51,10 @@ class ForeignRecord(NamedTuple):
 
 
 class IncompleteReadError(AssertionError):
-    """Fewer records were there than expected when the time was over; `records` are those."""
+    """Fewer records were there than expected when the time was over; `records` are those.
+
+    The message says from where to where the log goes, since records may have gone out of it.
+    """
 
     def __init__(self, message: str, records: list[ForeignRecord]) -> None:
         super().__init__(message)
@@ -68,6 +75,7 @@ def read_all(
     IncompleteReadError if they are fewer.
     """
     deadline = time.monotonic() + timeout
+    errors: deque[str] = deque(maxlen=_ERRORS_TOLD)
     consumer = Consumer(
         {
             "bootstrap.servers": bootstrap,
@@ -81,15 +89,18 @@ def read_all(
             "fetch.wait.max.ms": 50,
             "fetch.error.backoff.ms": 50,
             "log_level": 0,
+            "error_cb": lambda error: errors.append(str(error)),
         }
     )
     try:
-        return _read_all(consumer, topic, expected, deadline)
+        return _read_all(consumer, topic, expected, deadline, errors)
     finally:
         consumer.close()
 
 
-def _read_all(consumer: Consumer, topic: str, expected: int, deadline: float) -> list[ForeignRecord]:
+def _read_all(
+    consumer: Consumer, topic: str, expected: int, deadline: float, errors: deque[str]
+) -> list[ForeignRecord]:
     records: list[ForeignRecord] = []
     partitions = _partitions(consumer, topic, deadline)
     next_offsets = dict.fromkeys(partitions, -1)
@@ -111,13 +122,15 @@ def _read_all(consumer: Consumer, topic: str, expected: int, deadline: float) ->
                 at_end.add(partition)
             elif error.fatal() or not (error.retriable() or error.code() < 0):
                 raise KafkaException(error)
+            else:
+                errors.append(f"partition {partition}: {error}")
         if len(at_end) == len(partitions) and len(records) >= expected:
-            ends = {partition: _end(consumer, topic, partition) for partition in partitions}
+            ends = {partition: _bounds(consumer, topic, partition)[1] for partition in partitions}
             if all(next_offsets[partition] >= end for partition, end in ends.items()):
                 return sorted(records, key=lambda record: record[:2])
             at_end = {partition for partition in at_end if next_offsets[partition] >= ends[partition]}
         if time.monotonic() > deadline:
-            raise _incomplete(topic, expected, records)
+            raise _incomplete(topic, expected, records, _log(consumer, topic, partitions), errors)
 
 
 def _partitions(consumer: Consumer, topic: str, deadline: float) -> list[int]:
@@ -135,9 +148,17 @@ def _partitions(consumer: Consumer, topic: str, deadline: float) -> list[int]:
         time.sleep(_POLL)
 
 
-def _end(consumer: Consumer, topic: str, partition: int) -> int:
-    _first, end = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=_CALL, cached=False)
-    return int(end)
+def _bounds(consumer: Consumer, topic: str, partition: int) -> tuple[int, int]:
+    """The first offset that is in the log, and the one past its last."""
+    first, end = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=_CALL, cached=False)
+    return int(first), int(end)
+
+
+def _log(consumer: Consumer, topic: str, partitions: list[int]) -> str:
+    try:
+        return _told({partition: _bounds(consumer, topic, partition) for partition in partitions})
+    except KafkaException as error:
+        return f"where its log begins and ends could not be asked: {error}"
 
 
 def _record(message: Message) -> ForeignRecord:
@@ -195,9 +216,17 @@ def read_all_with_kafka_python(bootstrap: str, topic: str, expected: int, timeou
                 if all(consumer.position(partition) >= end for partition, end in ends.items()):
                     return sorted(records, key=lambda record: record[:2])
             if time.monotonic() > deadline:
-                raise _incomplete(topic, expected, records)
+                raise _incomplete(topic, expected, records, _python_log(consumer, partitions))
     finally:
         consumer.close()
+
+
+def _python_log(consumer: KafkaConsumer, partitions: list[PythonTopicPartition]) -> str:
+    try:
+        firsts, ends = consumer.beginning_offsets(partitions), consumer.end_offsets(partitions)
+    except PythonKafkaError as error:
+        return f"where its log begins and ends could not be asked: {error}"
+    return _told({where.partition: (firsts[where], ends[where]) for where in partitions})
 
 
 async def read_all_async(
@@ -219,5 +248,14 @@ async def read_all_with_kafka_python_async(
     return await asyncio.to_thread(read_all_with_kafka_python, bootstrap, topic, expected, timeout)
 
 
-def _incomplete(topic: str, expected: int, records: list[ForeignRecord]) -> IncompleteReadError:
-    return IncompleteReadError(f"{topic} holds {len(records)} records, not {expected}, when the time was over", records)
+def _told(bounds: Mapping[int, tuple[int, int]]) -> str:
+    return ", ".join(f"partition {partition} goes from {first} to {end}" for partition, (first, end) in bounds.items())
+
+
+def _incomplete(
+    topic: str, expected: int, records: list[ForeignRecord], log: str, errors: Collection[str] = ()
+) -> IncompleteReadError:
+    said = f"; the consumer said: {', '.join(errors)}" if errors else ""
+    return IncompleteReadError(
+        f"{topic} holds {len(records)} records, not {expected}, when the time was over; {log}{said}", records
+    )
