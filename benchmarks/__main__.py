@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from benchmarks.brokers import Broker, NoBrokerError, mock_broker, mock_title, running_broker
-from benchmarks.clients.names import CONFLUENT, ONLY_ON, TITLES
+from benchmarks.clients.names import CONFLUENT, ONLY_ON, SELDOM, TITLES
 from benchmarks.figures import FAILED, Outcome
 from benchmarks.kept import FORMAT, RESULTS
 from benchmarks.machine import describe_machine
@@ -71,7 +71,7 @@ def run_measure(measure: Measure, kind: str, open_bench: OpenBench, plan: Plan) 
             outcomes[client] = [] if refusal is None else refusal
     rounds = measure.rounds(plan.rounds)
     for number in range(rounds):
-        order = list(outcomes)
+        order = [client for client in outcomes if number % 2 == 0 or client not in SELDOM]
         # Another one begins in every round.
         first = number % max(len(order), 1)
         which = f"round {number + 1} of {rounds}"

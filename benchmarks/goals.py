@@ -275,9 +275,10 @@ NOTES: dict[tuple[str, str], str] = {
         "`make profile` has the parts: about half is `send`, the rest the back-pressure of `drain`, the look at each "
         "result, and the garbage collector, for results that are kept are objects that it walks, whoever makes them "
         "(see `collector`). Tried, and kept: one call from `send` to the open batch, tables for lengths, one list for"
-        " all parts of a batch, a thread's id in the place of the running loop. Not worth their lines: `drain` "
-        "without its one call, handles made without their `__init__`. Who needs no result for each record pays half "
-        "by `send_all`. uvloop gains nothing where there is next to nothing for a loop to do."
+        " all parts of a batch, a thread's id in the place of the running loop, batches that grow while they can not "
+        "be sent. Not worth their lines: `drain` without its one call, handles made without their `__init__`. Who "
+        "needs no result for each record pays half by `send_all`. uvloop gains nothing where there is next to nothing "
+        "for a loop to do."
     ),
     ("pipelined-100b", "gc"): (
         "a result for each record is an object for each record, and a program that keeps them has CPython walk them. "
@@ -307,9 +308,9 @@ NOTES: dict[tuple[str, str], str] = {
     ),
     ("one-at-a-time", "p99"): "as for the median; the rest is the machine's.",
     ("distance", "mb"): (
-        "five requests in flight, each with one batch of 16 KiB, in 20 ms: that is what Kafka's defaults allow, "
-        "Java's producer too. confluent-kafka's own default for a batch is 1 MB, which `distance-1m` gives to "
-        "everybody."
+        "five requests in flight, each with one batch, in 20 ms: of 16 KiB, which Kafka's defaults allow, that would "
+        "be 4 MB/s. Tried, and kept: a batch that can not be sent yet grows, to 256 KiB (KIP-782). confluent-kafka's "
+        "own default for a batch is 1 MB, which `distance-1m` gives to everybody."
     ),
     ("wire", "requests"): (
         "as in Java a batch that is full goes as soon as a request may, so the number depends on how fast records "

@@ -20,6 +20,9 @@ ASYNCIO = (OURS, AIOKAFKA, CONFLUENT_AIO, CONFLUENT_THREAD)
 ONLY_ON: dict[str, str] = {JAVA: "real"}
 """Who takes part on one kind of broker only: Java's producer gets no record into librdkafka's mock."""
 
+SELDOM = (CONFLUENT_THREAD, JAVA)
+"""Who takes part in every other round: the two would have a quarter of all the time."""
+
 TITLES: dict[str, str] = {
     OURS: "aioproducer",
     UVLOOP: "aioproducer on uvloop",

@@ -42,8 +42,9 @@ def page(kept: Kept, run: str) -> str:
         "",
         "Made by `python -m benchmarks.pages` from",
         f"[the kept run](../benchmarks/results/{run}), which `{content['command']}` made at {content['time']}:",
-        f"rounds: {content['rounds']}, in each of which the clients take turns, every one in a fresh process. Figures",
-        "are medians. Compare within a row: absolute figures are the machine's, and it is a noisy one.",
+        f"rounds: {content['rounds']}, in each of which the clients take turns, every one in a fresh process;",
+        "what takes long, or differs little, has every other round, or one. Figures are medians. Compare within a row:",
+        "absolute figures are the machine's, and it is a noisy one.",
         "",
         f"- machine: {machine.get('processor', 'unknown')}, {machine['cores']} cores, {machine['system']}, "
         f"commit {machine.get('commit', 'unknown')}",

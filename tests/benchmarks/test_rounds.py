@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import nullcontext
+from dataclasses import replace
 from typing import cast
 
 import pytest
 
 from benchmarks.__main__ import parse, run_measure
-from benchmarks.clients.names import AIOKAFKA, CONFLUENT, OURS
+from benchmarks.clients.names import AIOKAFKA, CONFLUENT, CONFLUENT_THREAD, OURS
 from benchmarks.figures import Sample
 from benchmarks.measures.base import Bench, Measure, each, half, once
 from benchmarks.programs import RunFailedError
@@ -38,6 +39,19 @@ def test_a_measure_has_its_part_of_the_rounds(rounds: Callable[[int], int], expe
         assert [len(outcome) for outcome in outcomes.values()] == [number] * 3
         clients = [OURS, AIOKAFKA, CONFLUENT]
         assert taken == [clients[(first + turn) % 3] for first in range(number) for turn in range(3)]
+
+
+def test_the_slow_have_every_other_turn() -> None:
+    taken = []
+
+    def run(_bench: Bench, client: str) -> Sample:
+        taken.append(client)
+        return {"acknowledged": 1}
+
+    with_a_slow_one = replace(measure(run, each), clients=(OURS, CONFLUENT_THREAD, CONFLUENT))
+    run_measure(with_a_slow_one, MOCK, lambda _measure: nullcontext(NO_BENCH), parse(["--rounds", "3"]))
+    assert [taken.count(client) for client in (OURS, CONFLUENT_THREAD, CONFLUENT)] == [3, 2, 3]
+    assert taken[:5] == [OURS, CONFLUENT_THREAD, CONFLUENT, CONFLUENT, OURS]
 
 
 def test_who_fails_once_has_no_further_turn() -> None:
