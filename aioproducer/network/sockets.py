@@ -20,6 +20,10 @@ _AddressInfo: TypeAlias = tuple[int, int, int, str, Any]  # what getaddrinfo giv
 # What is given to the transport at once: a small socket buffer takes as much.
 _PIECE = 64 * 1024
 
+# So many seconds of one turn of the loop, which stands still while the kernel copies: from a broker nearby it may take
+# a megabyte without a pause, and some milliseconds for it.
+_TURN = 0.0005
+
 # What is taken from the kernel at once.
 _BUFFER = 64 * 1024
 
@@ -34,6 +38,7 @@ class SocketStream(asyncio.BufferedProtocol):
         self._buffer = memoryview(bytearray(_BUFFER))
         self._unwritten: deque[bytes | memoryview] = deque()
         self._takes = True  # whether the kernel has taken all that the transport was given
+        self._going_on: asyncio.Handle | None = None
         self._error: Exception | None = None
         self._ended = False
         self._news = asyncio.Event()
@@ -65,17 +70,27 @@ class SocketStream(asyncio.BufferedProtocol):
             transport.write(b"".join(chunks))  # the way of nearly all
             return
         self._unwritten.extend(in_pieces(chunks, _PIECE))
-        self._go_on(transport)
+        self._writable.clear()
+        if self._going_on is None:
+            self._go_on()
 
-    def _go_on(self, transport: asyncio.Transport) -> None:
+    def _go_on(self) -> None:
         """Give the transport a piece more as long as the kernel takes them: what the kernel leaves is copied by the
         transport, on Python 3.11 the whole rest after each part that it takes.
         """
-        unwritten = self._unwritten
+        self._going_on = None
+        transport, unwritten = self._transport, self._unwritten
+        if transport is None or transport.is_closing():
+            return
+        loop = asyncio.get_running_loop()
+        end = loop.time() + _TURN
         while unwritten and self._takes:
+            if loop.time() > end:
+                self._going_on = loop.call_soon(self._go_on)
+                return
             transport.write(unwritten.popleft())
-        if unwritten:
-            self._writable.clear()
+        if self._takes:
+            self._writable.set()
 
     async def drain(self) -> None:
         await self._writable.wait()
@@ -133,10 +148,7 @@ class SocketStream(asyncio.BufferedProtocol):
     def resume_writing(self) -> None:
         """asyncio's: everything that the transport had is handed to the kernel."""
         self._takes = True
-        if self._transport is not None and not self._transport.is_closing():
-            self._go_on(self._transport)
-        if self._takes and not self._unwritten:
-            self._writable.set()
+        self._go_on()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """asyncio's: nothing is left of the stream."""

@@ -165,6 +165,56 @@ async def test_large_requests_arrive_whole_and_in_order_however_slowly_they_are_
         await server.wait_closed()
 
 
+@pytest.mark.parametrize("leave", [False, True])
+async def test_the_loop_turns_while_the_kernel_takes_much(monkeypatch: pytest.MonkeyPatch, leave: bool) -> None:
+    """The transport is one whose kernel takes 64 KiB in 0.2 ms, without end."""
+    loop = asyncio.get_running_loop()
+    stream, now, turns, written = SocketStream(), 0.0, 0, bytearray()
+    monkeypatch.setattr(loop, "time", lambda: now)
+
+    class Transport(asyncio.Transport):
+        closing = False
+
+        def write(self, data: bytes | bytearray | memoryview) -> None:
+            nonlocal now
+            now += 0.0002
+            written.extend(data)
+
+        def is_closing(self) -> bool:
+            return self.closing
+
+        def close(self) -> None:
+            self.closing = True
+
+        abort = close
+
+        def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+            assert high == 0
+
+    def turn() -> None:
+        nonlocal turns
+        turns += 1
+        if turns < 100:
+            loop.call_soon(turn)
+
+    stream.connection_made(Transport())
+    sent = bytes(range(256)) * 4096
+    loop.call_soon(turn)
+    stream.write([sent])
+    assert len(written) == 3 * 65_536
+    stream.write([b"behind"])
+    assert len(written) == 3 * 65_536, "not more in the same turn"
+    if leave:
+        stream.close()
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert len(written) == 3 * 65_536
+    else:
+        await stream.drain()
+        assert written == sent + b"behind"
+        assert turns == 6, "five to write in, and one for who drains"
+
+
 async def test_more_than_a_buffer_arrives_whole_and_in_order() -> None:
     sent = bytes(range(256)) * 2_000
 
