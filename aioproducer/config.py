@@ -106,13 +106,13 @@ class Config:
         "batch.size",
         Integer(unit="bytes", at_least=0),
         default=16384,
-        meaning="A batch of one partition is sent when it has this many bytes before compression; 0: one record each.",
+        meaning="A batch of one partition is full with this many bytes, as compressed as expected; 0: one record each.",
     )
     batch_max_size: int = option(
         "batch.max.size",
         Integer(unit="bytes", at_least=0),
         default=262144,
-        meaning="A full batch that can not be sent yet grows to this many bytes; batch_size, where that is given.",
+        meaning="A full batch that can not be sent yet grows to this; batch_size, if given or without idempotence.",
     )
     linger_ms: float = option(
         "linger.ms",

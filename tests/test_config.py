@@ -22,7 +22,6 @@ KAFKA = {
     "acks": ("all", "all, -1, 0, 1"),
     "allow.auto.create.topics": ("True", ""),  # Kafka: of its consumer alone; its producer always allows it
     "batch.size": ("16384", ">= 0"),
-    "batch.max.size": ("262144", ">= 0"),  # Kafka: proposed by KIP-782
     "buffer.memory": ("33554432", ">= 85"),  # Kafka: >= 0, with which no record can be sent
     "client.dns.lookup": ("use_all_dns_ips", "use_all_dns_ips, resolve_canonical_bootstrap_servers_only"),
     "client.rack": ('""', ""),  # Kafka: from 4.4 on
@@ -58,7 +57,15 @@ KAFKA = {
     "socket.connection.setup.timeout.ms": ("10000.0", ">= 1"),  # Kafka: any
 }
 # Required or generated there and here, or a null default there and None here.
-OF_OUR_OWN_FORM = {"bootstrap.servers", "client.id", "key.serializer", "value.serializer", "strict.linger", "on.event"}
+OF_OUR_OWN_FORM = {
+    "bootstrap.servers",
+    "client.id",
+    "key.serializer",
+    "value.serializer",
+    "strict.linger",
+    "batch.max.size",
+    "on.event",
+}
 
 NUMBERS = [name for name, row in TABLE.items() if row.kind.type_text in ("int", "float")]
 

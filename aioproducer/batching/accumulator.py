@@ -25,7 +25,7 @@ from aioproducer.batching.node_queue import NodeQueue
 from aioproducer.batching.partition_queue import NO_LEADER, PartitionQueue
 from aioproducer.batching.sizes import BatchSizes
 from aioproducer.records.batch import HEADER_SIZE
-from aioproducer.records.builder import RecordsBuilder
+from aioproducer.records.builder import CHEAP_RECORDS, RecordsBuilder
 from aioproducer.trim import trim
 
 if TYPE_CHECKING:
@@ -35,10 +35,6 @@ if TYPE_CHECKING:
 
 MOST_BATCHES = 500
 """In a request. To put it together takes the loop a few milliseconds, and thousands of partitions may be ready."""
-
-
-_YOUTH_SHARE = 10
-"""A batch grows for this part of `delivery_timeout_ms`, which counts from its first record; its last has the rest."""
 
 
 class Gate(Protocol):
@@ -79,7 +75,8 @@ class Accumulator:
         self._linger = linger
         self._strict_linger = strict_linger
         self._delivery_timeout = delivery_timeout
-        self._youth = delivery_timeout / _YOUTH_SHARE
+        # So long a batch begins new fills: its delivery time counts from its first record, and is that of all.
+        self._youth = delivery_timeout / 10
         self._gate = gate
         self._new_outcome = new_outcome
         self._on_node = on_node
@@ -145,18 +142,22 @@ class Accumulator:
     def grow(
         self, queue: PartitionQueue, key: bytes | None, value: bytes | None, tail: bytes, timestamp_ms: int, now: float
     ) -> int:
-        """Add a record to the open batch although that is full, for it is still here (KIP-782). Returns the bytes
-        taken; 0 if there is no such batch, it is too old or too large for that, or there is no room.
+        """Add a record to the open batch although that is full, for it is still here (KIP-782), and have it take so
+        many more as a new one would. Returns the bytes taken; 0 if there is no such batch, it is too old or too large
+        for that, or there is no room.
         """
         batch, most = queue.open, self.sizes.most(queue.topic)
-        if batch is None or batch.builder.limit >= most or batch.created_at + self._youth <= now:
+        if batch is None or batch.created_at + self._youth <= now:
             return 0
         builder, before = batch.builder, batch.builder.limit
+        if before >= most or builder.count >= CHEAP_RECORDS:
+            return 0
         # With the header that another batch would have had: to the sticky partitioner a fill is `batch_size`, too.
-        builder.limit = min(builder.size + HEADER_SIZE + self.sizes.step(queue.topic), most)
+        fill = builder.size + HEADER_SIZE + self.sizes.step(queue.topic)
+        builder.limit = most  # its first record may be larger, as that of a batch may
         size = builder.append(key, value, tail, timestamp_ms, self.available)
+        builder.limit = min(fill, most) if size else before
         if not size:
-            builder.limit = before
             return 0
         self.available -= size
         queue.grew(batch)

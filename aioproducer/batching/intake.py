@@ -229,11 +229,11 @@ class Intake:
                 # What is left of the batch counts as produced, so that the visit to a partition ends with a batch.
                 moved = topic.appended(rest, batch_open=False)
                 if moved:
-                    accumulator.ripen(queue)
                     topic.end_visit()
             else:
                 moved = topic.new_batch(queue.partition)
             if moved:
+                accumulator.ripen(queue)
                 queue = topic.place(key, value, now)
                 size = accumulator.append(queue, key, value, tail, timestamp_ms)
         if not size:

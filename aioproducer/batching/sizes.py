@@ -5,7 +5,7 @@ A batch is full, and goes, with `batch_size`; while it can not go it grows by as
 `batch_max_size` (KIP-782). So the further away a broker is, or the slower, the larger its batches are.
 
 Of compression Java's rule (CompressionRatioEstimator): a worse ratio than estimated is believed fast, a better one
-slowly. Beyond Java's: a topic that takes less than that is given no such batch again, for each would be refused.
+slowly. Beyond Java's: a topic whose brokers take less is given no such batch again, for each would be refused.
 """
 
 from __future__ import annotations

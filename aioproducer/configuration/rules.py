@@ -123,14 +123,20 @@ def _delivery_timeout(ruling: Ruling) -> None:
 
 def _batch_is_constant(ruling: Ruling) -> None:
     draft = ruling.draft
-    if "batch_size" not in ruling.explicit or "batch_max_size" in ruling.explicit:
+    if "batch_max_size" in ruling.explicit or draft.batch_max_size == draft.batch_size:
         return
-    if draft.batch_max_size != draft.batch_size:
-        ruling.adjustments.append(
-            f"{ruling.says('batch_max_size', draft.batch_size)}, because only {ruling.says('batch_size')} was given: "
-            f"batches do not grow while they can not be sent; give both for such as do"
-        )
-        draft.batch_max_size = draft.batch_size
+    if "batch_size" in ruling.explicit:
+        why = f"only {ruling.says('batch_size')} was given"
+    elif not draft.enable_idempotence:
+        # Such a topic would be found out by each producer, as soon as its load is high.
+        why = f"with {ruling.says('enable_idempotence')} a batch too large for its topic may be lost or out of order"
+    else:
+        return
+    ruling.adjustments.append(
+        f"{ruling.says('batch_max_size', draft.batch_size)}, because {why}: batches do not grow while they can not be "
+        f"sent; give {ruling.names['batch_max_size']} for such as do"
+    )
+    draft.batch_max_size = draft.batch_size
 
 
 def _batch_fits(ruling: Ruling, key: str, limit_key: str, remedy: str) -> None:
@@ -165,7 +171,12 @@ def _batch_fits_buffer(ruling: Ruling) -> None:
 def _batch_fits_most(ruling: Ruling) -> None:
     if "batch_max_size" not in ruling.explicit:
         return
-    names = ruling.names
+    draft, names = ruling.draft, ruling.names
+    if draft.batch_size == 0 < draft.batch_max_size:
+        ruling.faults.append(
+            f"{ruling.says('batch_max_size')} contradicts {ruling.says('batch_size')}, with which each record has a "
+            f"batch of its own: give {names['batch_max_size']}=0, or a {names['batch_size']} of 1 or more"
+        )
     remedy = f"the most that a batch may have: give a smaller {names['batch_size']}, or more {names['batch_max_size']}"
     _batch_fits(ruling, "batch_size", "batch_max_size", remedy)
 
@@ -254,10 +265,10 @@ RULES: tuple[tuple[Callable[[Ruling], None], frozenset[str]], ...] = (
         _idempotence,
         frozenset({"acks", "retries", "max_in_flight_requests_per_connection", "enable_idempotence"}),
     ),
-    (_batch_is_constant, frozenset({"batch_size", "batch_max_size"})),
+    (_batch_is_constant, frozenset({"batch_size", "batch_max_size", "enable_idempotence"})),
+    (_batch_fits_most, frozenset({"batch_size", "batch_max_size"})),
     (_batch_fits_request, frozenset({"batch_size", "batch_max_size", "max_request_size"})),
     (_batch_fits_buffer, frozenset({"batch_size", "batch_max_size", "buffer_memory"})),
-    (_batch_fits_most, frozenset({"batch_size", "batch_max_size"})),
     (_delivery_timeout, frozenset({"linger_ms", "request_timeout_ms", "delivery_timeout_ms"})),
     (_rack_is_known, frozenset({"partitioner_rack_aware", "client_rack"})),
     (

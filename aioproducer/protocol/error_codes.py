@@ -104,7 +104,8 @@ _ROWS = (
     ErrorCode(
         10,
         "MESSAGE_TOO_LARGE",
-        "larger than the topic's max.message.bytes; send smaller records, lower batch_size, or raise that limit",
+        "larger than the topic's max.message.bytes; send smaller records, lower batch_size or batch_max_size, or raise "
+        "that limit",
         error_class=errors.RecordTooLargeError,
     ),
     ErrorCode(12, "OFFSET_METADATA_TOO_LARGE", "the text committed with an offset is too long; shorten it"),
@@ -133,7 +134,7 @@ _ROWS = (
     ErrorCode(
         18,
         "RECORD_LIST_TOO_LARGE",
-        "the batch is larger than a segment of the log; lower batch_size, or raise segment.bytes",
+        "the batch is larger than a segment of the log; lower batch_size or batch_max_size, or raise segment.bytes",
     ),
     ErrorCode(
         19,

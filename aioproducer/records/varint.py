@@ -6,7 +6,7 @@ It knows numbers only; which field comes where in a record is the builder's.
 from __future__ import annotations
 
 TABLE_SIZE = 8192
-"""Numbers below this are looked up. It is where a third byte begins, and holds a batch's offsets and usual lengths."""
+"""Numbers below this are looked up. It is where a third byte begins; usual lengths and offsets are below."""
 
 
 def encode_varint(number: int) -> bytes:

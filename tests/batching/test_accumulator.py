@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from aioproducer.batching.accumulator import MOST_BATCHES
 from aioproducer.batching.batch import Batch, State
 from aioproducer.records.batch import HEADER_SIZE
+from aioproducer.records.builder import CHEAP_RECORDS
 from aioproducer.records.headers import NO_HEADERS
 from tests.support.batching import Core, OpenGate
 
@@ -116,23 +117,35 @@ def test_a_batch_grows_for_a_tenth_of_its_time() -> None:
     made.now = 9.9
     assert waiting(made, *[100] * 5) == [(9, 3)]
     made.now = 10.0
-    assert waiting(made, *[100] * 4) == [(12, 3), (1, 1)], "the last of them had nine tenths"
+    assert waiting(made, *[100] * 4) == [(12, 3), (1, 1)], "no new fill; the one that was begun is filled as ever"
 
 
 def test_a_batch_grows_by_large_records_too() -> None:
     made = core(batch_size=500, batch_max_size=5000)
-    assert waiting(made, 10, 450, 3000, 10) == [(2, 2), (2, 2)]
-    assert waiting(made, 9000) == [(2, 2), (2, 2), (1, 1)]
+    assert waiting(made, 10, 450, 3000, 10) == [(4, 4)]
+    assert waiting(made, 9000) == [(4, 4), (1, 1)]
+    made = core(batch_size=500, batch_max_size=5000)
+    assert waiting(made, *[600] * 10) == [(8, 8), (2, 2)]
+
+
+def test_a_batch_does_not_grow_beyond_the_records_that_cost_least() -> None:
+    made = core(batch_size=500, batch_max_size=1 << 20)
+    waiting(made, *[0] * (CHEAP_RECORDS + 200))
+    first, second = made.queue().batches()
+    assert CHEAP_RECORDS <= first.count < CHEAP_RECORDS + 100
+    assert first.count + second.count == CHEAP_RECORDS + 200
 
 
 def test_without_room_a_batch_does_not_grow() -> None:
-    made = core(buffer_memory=1000, batch_size=500, batch_max_size=1000)
+    made = core(buffer_memory=1000, batch_size=500, batch_max_size=5000)
     assert waiting(made, *[100] * 8) == [(8, 2)]
     batch = made.queue().open
     assert batch is not None
     limit = batch.builder.limit
     assert made.accumulator.grow(made.queue(), None, b"x" * 100, NO_HEADERS, 0, 0.0) == 0
     assert (batch.fills, made.queue().fills, batch.builder.limit) == (2, 2, limit)
+    made.accumulator.available += 1000
+    assert made.accumulator.grow(made.queue(), None, b"x" * 100, NO_HEADERS, 0, 0.0) > 0
 
 
 def test_what_was_too_large_once_does_not_grow_beyond() -> None:

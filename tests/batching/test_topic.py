@@ -11,8 +11,9 @@ import pytest
 from aioproducer.batching.partition_queue import PartitionQueue
 from aioproducer.batching.topic import Layout
 from aioproducer.errors import PartitionerError
-from aioproducer.partitioning.base import Partitions
+from aioproducer.partitioning.base import Partitioner, Partitions
 from aioproducer.partitioning.murmur2 import partition_for_key
+from aioproducer.partitioning.uniform_sticky import UniformStickyPartitioner
 from tests.support.batching import Core, OpenGate
 
 
@@ -165,6 +166,18 @@ def test_records_without_key_move_on_when_their_batch_would_have_to_grow() -> No
         assert [batch.count for batch in core.accumulator.unsettled] == fills
     placed(core, 24, value=b"x" * 100)
     assert [batch.count for batch in core.accumulator.unsettled] == [26, 26, 26, 8, 8, 8]
+
+
+@pytest.mark.parametrize("partitioner", [None, UniformStickyPartitioner()])
+def test_a_full_batch_that_is_left_is_ready_at_once(partitioner: Partitioner | None) -> None:
+    turns = iter(range(100))
+    core = Core(linger=60.0, batch_size=1000, partitioner=partitioner, random=lambda: next(turns))
+    core.know("orders", 0, 0)
+    drained = []
+    for _ in range(9):
+        core.send(value=b"x" * 100)
+        drained += [batch.count for batch in core.drain()]
+    assert drained == [8]
 
 
 def test_a_partition_that_loses_its_leader_is_left() -> None:

@@ -57,7 +57,8 @@ def test_idempotence_by_default_gives_way(options: dict[str, Any], reason: str) 
     made = config(**options)
     assert not made.enable_idempotence
     assert "enable_idempotence" not in made.explicit
-    (adjustment,) = made.adjustments
+    adjustment, of_batches = made.adjustments
+    assert of_batches.startswith("batch_max_size=16384, because with enable_idempotence=False ")
     assert adjustment.startswith(f"enable_idempotence=False, because {reason} can not be had with it: ")
 
 
@@ -81,7 +82,9 @@ def test_more_than_five_in_flight_are_a_fault_unless_idempotence_is_off(options:
 
 
 def test_without_idempotence_everything_goes() -> None:
-    made = config(enable_idempotence=False, acks=0, retries=0, max_in_flight_requests_per_connection=1000)
+    made = config(
+        enable_idempotence=False, acks=0, retries=0, max_in_flight_requests_per_connection=1000, batch_max_size=10**6
+    )
     assert made.adjustments == ()
 
 
@@ -148,7 +151,7 @@ def test_a_batch_size_alone_is_the_size_of_every_batch(size: int) -> None:
     assert (made.batch_size, made.batch_max_size) == (size, size)
     assert made.adjustments == (
         f"batch_max_size={size}, because only batch_size={size} was given: batches do not grow while they can not be "
-        "sent; give both for such as do",
+        "sent; give batch_max_size for such as do",
     )
     assert config(batch_size=262144).adjustments == ()
 
@@ -159,9 +162,29 @@ def test_the_most_that_a_batch_may_have_is_no_less_than_its_size() -> None:
         "batch_size=1001 is larger than batch_max_size=1000, the most that a batch may have: give a smaller "
         "batch_size, or more batch_max_size"
     )
-    made = config(batch_max_size=1000)
-    assert (made.batch_size, made.batch_max_size) == (1000, 1000)
-    assert made.adjustments == ("batch_size=1000, lowered from 16384, because of batch_max_size=1000",)
+    made = config(batch_max_size=500, max_request_size=1000)
+    assert (made.batch_size, made.batch_max_size) == (500, 500)
+    assert made.adjustments == ("batch_size=500, lowered from 16384, because of batch_max_size=500",)
+
+
+@pytest.mark.parametrize("options", [{"enable_idempotence": False}, {"acks": 0}, {"acks": 1}])
+def test_without_idempotence_batches_grow_only_if_asked_to(options: dict[str, Any]) -> None:
+    made = config(**options)
+    assert (made.batch_size, made.batch_max_size) == (16384, 16384)
+    assert made.adjustments[-1] == (
+        "batch_max_size=16384, because with enable_idempotence=False a batch too large for its topic may be lost or "
+        "out of order: batches do not grow while they can not be sent; give batch_max_size for such as do"
+    )
+    assert config(**options, batch_max_size=20_000).batch_max_size == 20_000
+
+
+def test_batches_of_one_record_do_not_grow() -> None:
+    (fault,) = faults(batch_size=0, batch_max_size=1)
+    assert fault == (
+        "batch_max_size=1 contradicts batch_size=0, with which each record has a batch of its own: give "
+        "batch_max_size=0, or a batch_size of 1 or more"
+    )
+    assert config(batch_size=0, batch_max_size=0).adjustments == ()
 
 
 @pytest.mark.parametrize("limit", ["max_request_size", "buffer_memory"])

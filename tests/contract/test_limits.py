@@ -169,6 +169,22 @@ async def test_a_batch_too_large_for_its_topic(broker: BrokerUnderTest, topic_na
     assert [record.value for record in await broker.read(topic_name, 20)] == values
 
 
+@pytest.mark.parametrize("acks", [0, 1, "all"])
+async def test_a_burst_to_a_topic_that_takes_less_than_a_grown_batch(
+    broker: BrokerUnderTest, topic_name: str, acks: object
+) -> None:
+    """With acks=0 a batch that is refused would be lost: batches do not grow then."""
+    broker.needs("max-message-bytes")
+    await broker.create_topic(topic_name, max_message_bytes=65_536)
+    values = [b"%01000d" % number for number in range(500)]
+    async with Producer.from_properties({"bootstrap.servers": broker.bootstrap, "acks": acks}) as producer:
+        deliveries = [producer.send(topic_name, value) for value in values]
+        await producer.flush()
+        records = await broker.read(topic_name, 500)
+    assert [record.value for record in records] == values
+    assert [delivery.result().offset for delivery in deliveries] == ([-1] * 500 if acks == 0 else list(range(500)))
+
+
 async def test_delivery_timeout(broker: BrokerUnderTest, topic_name: str) -> None:
     await broker.create_topic(topic_name)
     network = HeldNetwork()

@@ -197,7 +197,9 @@ def _disordered(setting: Setting, history: History, log: LogArchive) -> Iterator
             excused = any(end <= place and _first_from(log, end) > number for end in blank)
             # Or it has taken the younger one, forgets, and reads only then the older one, which was given up, from a
             # connection that was given up with it: it does not know any more that the epoch is an old one.
-            late = not isinstance(sent.fate, RecordMetadata) and any(place < end <= offset for end in blank)
+            late = not isinstance(sent.fate, RecordMetadata) and any(
+                place < end <= offset and _first_from(log, end) <= number for end in blank
+            )
             if not excused and not late:
                 yield f"{log.name}: {history.sent[younger]} at {place} is before {sent} at {offset}"
         else:
