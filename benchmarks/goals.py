@@ -312,6 +312,11 @@ NOTES: dict[tuple[str, str], str] = {
         "be 4 MB/s. Tried, and kept: a batch that can not be sent yet grows, to 256 KiB (KIP-782). confluent-kafka's "
         "own default for a batch is 1 MB, which `distance-1m` gives to everybody."
     ),
+    ("import", "import"): (
+        "aiokafka takes as long; confluent-kafka, whose most part is one compiled module, an eighth: it is the reading "
+        "of modules, and goes up and down with the machine. Tried, and kept: the codecs, and anyio with its threads, "
+        "are imported where they are needed first."
+    ),
     ("wire", "requests"): (
         "as in Java a batch that is full goes as soon as a request may, so the number depends on how fast records "
         "come and answers return."
