@@ -65,8 +65,8 @@ class Accumulator:
         on_node: Callable[[NodeQueue], None],
         on_moved: Callable[[PartitionQueue], None],
     ) -> None:
-        """Times in seconds. `on_node` is told of each broker that leads a partition for the first
-        time, `on_moved` of a partition with batches that got another leader.
+        """Times in seconds. `on_node` is told of each broker that leads a partition for the first time, `on_moved` of a
+        partition with batches that got another leader.
         """
         self.buffer_memory = buffer_memory
         self.available = buffer_memory

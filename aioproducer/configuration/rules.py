@@ -128,7 +128,6 @@ def _batch_is_constant(ruling: Ruling) -> None:
     if "batch_size" in ruling.explicit:
         why = f"only {ruling.says('batch_size')} was given"
     elif not draft.enable_idempotence:
-        # Such a topic would be found out by each producer, as soon as its load is high.
         why = f"with {ruling.says('enable_idempotence')} a batch too large for its topic may be lost or out of order"
     else:
         return

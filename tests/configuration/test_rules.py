@@ -145,6 +145,11 @@ def test_a_batch_size_given_larger_than_its_room_is_a_fault(limit: str) -> None:
     assert config(batch_size=1000, batch_max_size=1000, **{limit: 1000}).adjustments == ()
 
 
+def test_batches_grow_by_default() -> None:
+    made = config()
+    assert (made.batch_size, made.batch_max_size, made.adjustments) == (16384, 262144, ())
+
+
 @pytest.mark.parametrize("size", [0, 16384, 10**6])
 def test_a_batch_size_alone_is_the_size_of_every_batch(size: int) -> None:
     made = config(batch_size=size)
